@@ -11,11 +11,16 @@
 // Interrupts are off in the kernel.
 #pragma once
 #include <futura/abi.h>
-#include <arch_types.h> // platform/<arch>/include: struct arch_thread, struct arch_space, arch_cpu_*
+#include <arch_types.h> // platform/<arch>: struct arch_thread, struct arch_space, struct arch_cpu
 
 struct thread;
 struct space;
+struct cpu;
 typedef uint64_t phys_t;
+// struct thread, struct space and struct cpu have their struct arch_thread arch, struct arch_space arch and
+// struct arch_cpu arch as first member: entry code addresses them at offset 0. The kernel defines
+// `extern struct cpu cpus[]`; the platform points CPU 0 at cpus[0] before kernel_main.
+// The platform calls kernel_syscall for every system call; telling native from foreign is generic code's.
 
 // --- Boot ---------------------------------------------------------------------------------------
 struct boot_range { phys_t base; uint64_t bytes; };
@@ -71,7 +76,7 @@ void arch_unmap(struct arch_space *s, uint64_t va);       // one page, if mapped
 void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot); // if mapped
 bool arch_dirty_clear(struct arch_space *s, uint64_t va); // was it written since? clears the mark (soft: write-protects if no HW bit)
 void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes); // skips empty tables quickly
-void arch_switch_space(struct arch_space *s);             // null: kernel only
+// I  void arch_switch_space(struct arch_space *);              null: kernel only
 #define ARCH_CACHE_NORMAL 0u
 #define ARCH_CACHE_DEVICE 1u
 
