@@ -164,6 +164,7 @@
 // form, the body length in w0 (bytes).
 #define FUT_TAG_MEMORY 0x1ull   // flags: the body is in the IPC buffer
 #define FUT_TAG_ERROR  0x2ull   // flags: a reply that carries an error (layer in w1, code in w0)
+#define FUT_TAG_LEASE 0x4ull   // flags: the caller lends the ranges in its IPC buffer's lease[]
 #define FUT_TAG(protocol, flags, must, caps, words, ordinal)                                        \
     ((unsigned long long)(protocol) << 32 | (unsigned long long)(flags) << 28 |                     \
      (unsigned long long)(must) << 24 | (unsigned long long)(caps) << 20 |                          \
@@ -314,6 +315,16 @@ enum {
     FUT_ERR_TOO_BIG = -43,
 };
 
+// A range of its own memory that a caller lends for the time of one call: the server reaches it through
+// lent_read/lent_write(reply, FUT_LENT_RANGE + i, ...) only. Nothing is copied or checked at the call;
+// the kernel reads the descriptor from the (blocked) caller's IPC buffer at each access, checks it
+// against the caller's Space, and resolves zero-fill and copy-on-write on the way. A page that only a
+// pager could bring gives FUT_ERR_ADDRESS: the caller touches its buffer and tries again. lease[] is
+// honoured only where the tag's FUT_TAG_LEASE flag is set.
+#define FUT_LEASES 4
+#define FUT_LENT_RANGE 0x100u
+struct fut_lease { uint64_t address, bytes; uint32_t rights, reserved; };  // FUT_RIGHT_READ, FUT_RIGHT_WRITE
+
 // The pinned IPC buffer of a thread, FUT_IPC_BUFFER_SIZE bytes, aligned to as much.
 struct fut_ipc_buffer {
     uint64_t deadline;                     // read with FUT_IPC_DEADLINE
@@ -321,7 +332,8 @@ struct fut_ipc_buffer {
     uint32_t cap[16];                      // memory form: capabilities in and out
     uint32_t cap_rights[16];               // memory form, in: rights mask per capability, 0 = all
     struct { uint64_t badge; uint32_t perms; uint32_t kind; } cap_home[16];  // out, both forms
-    uint8_t reserved[FUT_IPC_BODY_OFFSET - 16 - 64 - 64 - 256];
+    struct fut_lease lease[FUT_LEASES];    // in: ranges of the caller's own memory lent for a CALL
+    uint8_t reserved[FUT_IPC_BODY_OFFSET - 16 - 64 - 64 - 256 - 24 * FUT_LEASES];
     uint8_t body[FUT_IPC_BODY_SIZE];
 };
 static_assert(sizeof(struct fut_ipc_buffer) == FUT_IPC_BUFFER_SIZE);
