@@ -11,10 +11,28 @@
 #define FUT_POSIX_FOREIGN 0x1u // the program is a foreign (Linux) image: the personality builds its stack and enters it
 #define FUT_POSIX_SECURE  0x2u // set-id exec: AT_SECURE
 
+// What a descriptor's Session is known to be. The library derives REGULAR and DIRECTORY from Open's node; the
+// others come from process.OpenSpecial. OTHER answers io.File and may answer Watch.
+enum fut_posix_kind {
+    FUT_POSIX_KIND_OTHER = 0,
+    FUT_POSIX_KIND_REGULAR = 1,
+    FUT_POSIX_KIND_DIRECTORY = 2,
+    FUT_POSIX_KIND_TERMINAL = 3, // also speaks tty.Terminal
+    FUT_POSIX_KIND_PIPE = 4,     // pipe or FIFO
+    FUT_POSIX_KIND_SOCKET = 5,
+    FUT_POSIX_KIND_NULL = 6,     // /dev/null: the library may answer reads and writes itself
+    FUT_POSIX_KIND_ZERO = 7,     // /dev/zero: likewise
+};
+
 struct fut_posix_fd {
     uint32_t number;
     fut_handle_t handle; // in this task's table
     uint32_t kind, status; // as given to Exec
+};
+
+// One read-only page shared by all processes, written by posixd (SetClock).
+struct fut_posix_clock {
+    int64_t realtime_offset_ns; // CLOCK_REALTIME = monotonic + this; one aligned 64-bit load
 };
 
 struct fut_posix_startup {
@@ -47,4 +65,5 @@ struct fut_posix_startup {
     uint64_t brk_start;            // page aligned, behind the program and a random gap; nothing is mapped there
     uint64_t stack_low, stack_high; // the program's stack, mapped and empty; a guard page below
     uint64_t text_low, text_high;  // the program's address range
+    uint64_t clock_page;           // struct fut_posix_clock, read-only; 0 = the wall clock is not known
 };
