@@ -58,6 +58,7 @@ struct thread *kernel_timer(struct thread *t);            // the one-shot timer 
 // I  bool     arch_native_pc(...): generic compares arch_pc(t) with the task's native range
 // I  uint64_t arch_pc(const struct arch_thread *), arch_sp(...)
 // I  struct cpu *arch_cpu(void): this CPU's struct cpu (gs / tpidr_el1)
+// I  uint64_t arch_counter(void): raw monotonic counter, the one of arch_time_page (TSC / CNTVCT): CPU time accounting
 void arch_thread_init(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument, uint64_t tls);
 void arch_thread_free(struct thread *t);                  // drops FP state owned by it
 void arch_regs_get(const struct thread *t, struct fut_regs *out);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// Physical pages, Memory objects, Spaces and their mappings.
+//
+// A page's `refs` counts the Memory slots that hold it: more than one means that a write must copy first.
+// `pins` counts kernel pointers into it (IPC buffers, upcall frames); a page is free when both are 0.
+//
+// A Memory is a radix tree of pages (anonymous, paged), or a physical range (device, contiguous, slice).
+// A mapping shows a Memory at an address. A private one has an anonymous Memory of its own, the overlay,
+// above the source it shows (none: zero pages): a read of a page that the overlay lacks shows the source's
+// page, a write copies it into the overlay. Depth is always one.
+#pragma once
+#include "object.h"
+#include <arch.h>
+
+struct page {
+    uint32_t refs;
+    uint16_t pins;
+    uint8_t order;           // of the free block or allocation that starts here
+    uint8_t state;           // PAGE_*
+    uint32_t next, prev;     // free list, by page number; slab: links of its list
+    uint32_t slab_free;      // slab: offset of the first free object + 1
+    uint32_t slab_used;
+    void *slab;              // slab: its cache
+};
+#define PAGE_NONE 0u         // no RAM here, or never given to the allocator
+#define PAGE_FREE 1u
+#define PAGE_USED 2u
+#define PAGE_SLAB 3u
+
+extern struct page *pages;   // indexed by page number - page_base
+extern uint64_t page_base, page_count, pages_free, pages_total;
+
+static inline struct page *phys_page(phys_t p)
+{
+    uint64_t n = (p >> FUT_PAGE_SHIFT) - page_base;
+    return n < page_count ? &pages[n] : nullptr;
+}
+static inline phys_t page_phys(const struct page *p) { return ((uint64_t)(p - pages) + page_base) << FUT_PAGE_SHIFT; }
+static inline void *page_virt(const struct page *p) { return phys_to_virt(page_phys(p)); }
+
+void page_init(const struct boot *boot);
+struct page *page_alloc(unsigned order);  // null: none; not zeroed, refs 0
+void page_free(struct page *p, unsigned order);
+// One zeroed page of the direct map, for page tables; null: none. Charged to the account that the
+// current operation works for.
+void *page_alloc_raw(void);
+void page_free_raw(void *p);
+bool page_is_ram(phys_t base, uint64_t bytes); // any of it
+
+void *slab_alloc(size_t size);            // zeroed; null: none
+void slab_free(void *p, size_t size);
+
+// --- Memory -----------------------------------------------------------------------------------------
+#define MEMORY_ANON  0u
+#define MEMORY_PHYS  1u      // base .. base + bytes, not owned (device, boot archive, slice)
+#define MEMORY_CONTIGUOUS 2u // base .. base + bytes, owned
+#define MEMORY_PAGED 3u
+
+#define RADIX_SHIFT 6u
+#define RADIX_SLOTS (1u << RADIX_SHIFT)
+struct radix_node { uint64_t slot[RADIX_SLOTS]; }; // leaf: physical address | SLOT_*; above: pointer
+#define SLOT_PRESENT 1ull
+#define SLOT_DIRTY   2ull
+#define SLOT_FAILED  4ull    // paged: the pager said no
+
+struct memory {
+    struct object object;
+    uint64_t bytes;          // page aligned
+    uint64_t committed;      // pages held (charged to object.account)
+    uint32_t kind, cache, flags;
+    uint32_t height;         // of the tree: levels; 0 = no root
+    struct radix_node *root;
+    phys_t base;             // PHYS, CONTIGUOUS
+    struct memory *parent;   // slice: whose range it is
+    struct list mappings;    // mapping.in_memory and mapping.in_overlay (see mapping_of_link)
+    struct list faulters;    // thread.fault_link: threads that wait for a page
+    struct channel *pager;
+    uint64_t pager_badge;
+};
+
+struct space {
+    struct arch_space arch;  // first
+    struct object object;
+    struct tree mappings;    // by start address
+    uint64_t resident;
+    uint64_t table_pages;
+    uint64_t hint;           // where the search for a free range starts
+};
+
+struct mapping {
+    struct tree_node node;   // key = start
+    uint64_t end;
+    struct space *space;
+    struct memory *memory;   // null: anonymous
+    uint64_t offset;
+    struct memory *overlay;  // private mappings only
+    uint64_t overlay_offset;
+    uint32_t flags;          // FUT_PROT_*, FUT_MAP_*
+    struct list in_memory, in_overlay;
+};
+
+#define ACCESS_READ  FUT_PROT_READ
+#define ACCESS_WRITE FUT_PROT_WRITE
+#define ACCESS_EXEC  FUT_PROT_EXEC
+
+// Makes the page at `va` present for this access. FUT_OK; FUT_ERR_NOT_FOUND (nothing mapped),
+// FUT_ERR_RIGHTS (not for this access), FUT_ERR_NO_MEMORY, FUT_ERR_PEER_CLOSED (pager failed or behind the end),
+// FUT_ERR_WOULD_BLOCK: a pager has to bring it; *wait and *offset say which Memory and where.
+fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t *out, struct memory **wait, uint64_t *offset);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// Tasks, threads, CPUs and the scheduler.
+//
+// A thread is never on a kernel stack: what it waits for is data here, and whoever ends the wait writes the
+// results into its saved registers and makes it ready. A system call that has to start over after a wait
+// (a pager brought a page, a WaitSet became ready) sets ATTENTION_RESTART: its arguments are still in the
+// saved registers, and the dispatcher runs it again before the thread sees user mode.
+#pragma once
+#include "memory.h"
+
+#define PRIORITIES 64u
+
+struct task {
+    struct object object;
+    struct space *space;     // null once destroyed
+    struct cap_table caps;
+    uint64_t native_base, native_bytes; // where system calls are native
+    struct list threads;     // thread.in_task
+    uint32_t thread_count;
+    bool dead;
+    struct list watches;     // watch.in_target
+    uint64_t cpu_ticks;      // of threads that ended
+    struct list dying;       // in the list of tasks whose table is being cleared
+};
+
+#define ATTENTION_RESTART 0x1u // run the system call again
+#define ATTENTION_PENDING 0x2u // an interruption was posted
+#define ATTENTION_FAULT   0x4u // the fault Session answered: see thread.fault_code
+
+struct queue_node { struct list link; uint32_t kind; };
+#define QUEUE_CALL   1u
+#define QUEUE_SEND   2u
+#define QUEUE_FAULT  3u      // a thread's fault, as a call
+#define QUEUE_PAGER  4u      // a thread's page fault, one way
+#define QUEUE_NOTICE 5u      // a Session's no-senders notice
+
+struct thread {
+    struct arch_thread arch; // first
+    struct object object;
+    struct object reply;     // the Reply object: named by at most one capability, reply_cap
+    // What the fast path touches.
+    struct task *task;
+    struct space *space;
+    uint32_t state;          // FUT_THREAD_*
+    uint32_t attention;      // ATTENTION_*: anything to do before user mode
+    uint64_t native_base, native_bytes; // copied from the task
+    uint8_t priority, base_priority;
+    bool suspended, queued;  // queued: in a run queue
+    uint32_t call_flags;     // FUT_IPC_* or FUT_WAIT_* of the wait
+    struct thread *caller;   // whose call this thread received last and has not answered or saved
+    struct thread *server;   // CALLING: the thread whose `caller` this is; null: saved or stale
+    struct cap *reply_cap;   // CALLING: the capability that holds the Reply
+    struct channel *channel; // SENDING, CALLING, RECEIVING, PAGING: where
+    struct session *session; // SENDING, CALLING: through which (referenced while SENDING)
+    uint32_t perms;          // of the capability used
+    uint64_t counter_ticks;  // CPU time used
+
+    struct queue_node queue; // run queue, channel queue, waiters of an Event, WaitSet or futex
+    struct list cancel_link; // in channel.cancels
+    struct list in_task;
+    struct tree_node timer;  // deadline
+    struct list fault_link;  // in memory.faulters or channel.faulting
+    struct list channel_fault_link;
+    bool stale_caller;       // the caller of this thread went away before the answer
+    bool cancel_wanted;
+
+    // Waits.
+    struct object *waits_on; // Event or WaitSet, referenced
+    uint64_t wait_mask;
+    const void *futex_memory;
+    uint64_t futex_offset;
+    struct memory *fault_memory; // PAGING: referenced
+    uint64_t fault_offset;
+    uint32_t fault_code, fault_kind;
+    uint64_t fault_address;
+    uint32_t fault_access;
+
+    // IPC buffer and upcalls: pinned pages, reached through the direct map.
+    struct page *ipc_page[2];
+    struct fut_ipc_buffer *ipc;  // first page only; the second is ipc_second
+    uint8_t *ipc_second;
+    uint64_t ipc_address;
+    struct page *frames_page;
+    struct fut_frames *frames;
+    struct fut_upcall upcall;
+    uint64_t pending;        // bits posted and not delivered
+    struct session *fault_session;
+    uint32_t fault_perms;
+    uint64_t last_start;
+};
+
+struct cpu {
+    struct arch_cpu arch;    // first
+    struct thread *current;  // null: idle
+    struct space *space;     // loaded; referenced by nobody: freeing it switches away first
+    uint64_t ready;          // bit p: queue p is not empty
+    struct list queue[PRIORITIES];
+    uint64_t counter;        // arch_counter() when `current` was charged last
+    uint64_t slice_end;      // ns; FUT_FOREVER: no time slice runs
+    uint64_t timer_set;      // what arch_timer_set was told last
+    uint64_t idle_ticks, switches, calls, faults, interrupts;
+};
+extern struct cpu cpus[];
