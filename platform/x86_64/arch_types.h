@@ -44,6 +44,13 @@ static inline struct cpu *arch_cpu(void)
     return *(struct cpu *__seg_gs *)0;
 }
 
+static inline uint64_t arch_counter(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
 static inline uint64_t arch_pc(const struct arch_thread *t) { return t->pc; }
 static inline uint64_t arch_sp(const struct arch_thread *t) { return t->rsp; }
 

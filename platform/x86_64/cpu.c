@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// What a CPU needs before it may enter user mode: descriptor tables, control registers for every
+// protection that CPUID reports, the syscall MSRs, and its struct arch_cpu behind gs.
+#include "x86.h"
+#include <thread.h>
+
+struct x86_features x86_features;
+
+static_assert(offsetof(struct arch_thread, rsp) == 56 && offsetof(struct arch_thread, r15) == 120);
+static_assert(offsetof(struct arch_thread, pc) == 128 && offsetof(struct arch_thread, flags) == 136);
+static_assert(offsetof(struct arch_thread, tls) == 144 && offsetof(struct arch_thread, full) == 152);
+static_assert(offsetof(struct arch_cpu, thread) == 8 && offsetof(struct arch_cpu, stack_top) == 16);
+static_assert(offsetof(struct arch_cpu, user_rsp) == 24 && offsetof(struct arch_cpu, tls) == 32);
+static_assert(offsetof(struct arch_cpu, fp_owner) == 40 && offsetof(struct arch_cpu, fp_trap) == 48);
+static_assert(sizeof(struct trap_frame) == 176);
+
+extern char x86_syscall_entry[], x86_vector_stubs[], boot_stack_top[], fault_stack_top[];
+extern struct { uint64_t address, bytes; } smap_sites_start[], smap_sites_end[];
+
+struct [[gnu::packed]] tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3, io_map;
+};
+struct gate { uint16_t low, selector; uint8_t ist, type; uint16_t mid; uint32_t high, reserved; };
+struct [[gnu::packed]] table { uint16_t limit; uint64_t base; };
+
+static struct tss tss;
+static uint64_t gdt[8];
+static struct gate idt[256];
+
+#define VECTOR_STUB_BYTES 16
+#define IST_FATAL 1
+
+static void descriptors(void)
+{
+    tss.rsp[0] = (uint64_t)boot_stack_top;
+    tss.io_map = sizeof tss;
+    // The word at the top of the stack leads fatal_common (entry.S) to the CPU's own data.
+    struct cpu **top = (struct cpu **)(fault_stack_top - 16);
+    *top = &cpus[0];
+    tss.ist[IST_FATAL - 1] = (uint64_t)top;
+
+    uint64_t base = (uint64_t)&tss;
+    gdt[1] = 0x00af9b000000ffff; // kernel code
+    gdt[2] = 0x00cf93000000ffff; // kernel data
+    gdt[3] = 0;                  // sysret's 32-bit code: never used
+    gdt[4] = 0x00cff3000000ffff; // user data
+    gdt[5] = 0x00affb000000ffff; // user code
+    gdt[6] = (sizeof tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+    gdt[7] = base >> 32;
+
+    for (unsigned v = 0; v < 256; v++) {
+        uint64_t stub = (uint64_t)x86_vector_stubs + v * VECTOR_STUB_BYTES;
+        bool fatal = v == 2 || v == 8 || v == 18;
+        idt[v] = (struct gate){
+            .low = (uint16_t)stub, .mid = (uint16_t)(stub >> 16), .high = (uint32_t)(stub >> 32),
+            .selector = SEL_KERNEL_CODE, .ist = fatal ? IST_FATAL : 0,
+            .type = v == 3 ? 0xee : 0x8e, // a breakpoint instruction may come from user mode
+        };
+    }
+    struct table g = {sizeof gdt - 1, (uint64_t)gdt}, i = {sizeof idt - 1, (uint64_t)idt};
+    __asm__ volatile("lgdt %0" : : "m"(g));
+    __asm__ volatile("lidt %0" : : "m"(i));
+    __asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+    // Null in ds and es is what user mode starts with; ss is reloaded because its descriptor moved.
+    __asm__ volatile("mov %w0, %%ss" : : "r"(SEL_KERNEL_DATA));
+}
+
+// The image's text is mapped read-only or about to be; the direct map is the writable way to it.
+static void patch_smap_sites(void)
+{
+    for (typeof(&smap_sites_start[0]) s = smap_sites_start; s < smap_sites_end; s++) {
+        uint8_t *at = phys_to_virt(s->address - KERNEL_OFFSET);
+        for (unsigned i = 0; i < 3; i++) {
+            at[i] = (uint8_t)(s->bytes >> 8 * i);
+        }
+    }
+}
+
+void cpu_init(void)
+{
+    struct cpuid max = cpuid(0, 0), one = cpuid(1, 0), ext = cpuid(0x80000001, 0);
+    struct cpuid seven = max.a >= 7 ? cpuid(7, 0) : (struct cpuid){};
+    x86_features.nx = ext.d >> 20 & 1;
+    x86_features.gib_pages = ext.d >> 26 & 1;
+    x86_features.smap = seven.b >> 20 & 1;
+    x86_features.xsave = one.c >> 26 & 1;
+    x86_features.avx = x86_features.xsave && (one.c >> 28 & 1);
+
+    struct arch_cpu *cpu = &cpus[0].arch;
+    cpu->self = &cpus[0];
+    cpu->stack_top = (uint64_t)boot_stack_top;
+    cpu->fp_trap = 1;
+    descriptors();
+    wrmsr(MSR_GS_BASE, (uint64_t)cpu);
+    wrmsr(MSR_KERNEL_GS_BASE, 0);
+    wrmsr(MSR_FS_BASE, 0);
+
+    uint64_t cr0 = READ_CR(0);
+    cr0 &= ~(1ull << 2 | 1ull << 29 | 1ull << 30);        // EM, NW, CD
+    cr0 |= 1u << 1 | 1u << 3 | 1u << 5 | 1u << 16 | 1u << 18; // MP, TS, NE, WP, AM
+    WRITE_CR(0, cr0);
+    uint64_t cr4 = READ_CR(4);
+    cr4 |= 1u << 9 | 1u << 10;                            // OSFXSR, OSXMMEXCPT
+    if (one.d >> 13 & 1) {
+        cr4 |= 1u << 7;                                   // PGE
+    }
+    if (seven.c >> 2 & 1) {
+        cr4 |= 1u << 11;                                  // UMIP
+    }
+    if (seven.b >> 7 & 1) {
+        cr4 |= 1u << 20;                                  // SMEP
+    }
+    if (x86_features.smap) {
+        patch_smap_sites();
+        cr4 |= 1u << 21;
+    }
+    if (x86_features.xsave) {
+        cr4 |= 1u << 18;                                  // OSXSAVE
+    }
+    WRITE_CR(4, cr4);
+    fp_init();
+
+    // syscall: kernel selectors from 8 on, user ones from 0x18 on; it enters with every flag clear that
+    // could matter (interrupts, trap, direction, alignment check, nested task, I/O privilege).
+    wrmsr(MSR_STAR, (uint64_t)(0x18 | 3) << 48 | (uint64_t)SEL_KERNEL_CODE << 32);
+    wrmsr(MSR_LSTAR, (uint64_t)x86_syscall_entry);
+    wrmsr(MSR_CSTAR, (uint64_t)x86_syscall_entry);
+    wrmsr(MSR_FMASK, 0x257fd5);
+}
+
+void cpu_name(char *out, size_t size)
+{
+    char text[49] = "";
+    if (cpuid(0x80000000, 0).a >= 0x80000004) {
+        for (uint32_t i = 0; i < 3; i++) {
+            struct cpuid r = cpuid(0x80000002 + i, 0);
+            __builtin_memcpy(text + 16 * i, &r, 16);
+        }
+    } else {
+        struct cpuid r = cpuid(0, 0);
+        __builtin_memcpy(text, &r.b, 4);
+        __builtin_memcpy(text + 4, &r.d, 4);
+        __builtin_memcpy(text + 8, &r.c, 4);
+    }
+    const char *from = text;
+    while (*from == ' ') {
+        from++;
+    }
+    size_t n = 0;
+    for (; from[n] && n + 1 < size; n++) {
+        out[n] = from[n];
+    }
+    out[n] = 0;
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// Ways in and out of the kernel.
+//
+// Every entry from user mode stores the registers into the current thread's struct arch_thread, calls the
+// kernel on this CPU's one stack, and leaves through `resume` with the thread that the kernel returned.
+// A system call is left with sysret: rcx and r11 are the caller's loss. That is safe against sysret's fault
+// in ring 0 because no path sets `full` to 0 with a pc that is not canonical: behind a syscall instruction the
+// pc is at most FUT_USER_TOP, and arch_regs_set checks. Everything else is left with iret.
+//
+// gs is the user's outside the kernel and this CPU's struct arch_cpu inside: swapgs exactly when crossing.
+
+#define T_RAX 0
+#define T_RBX 8
+#define T_RCX 16
+#define T_RDX 24
+#define T_RSI 32
+#define T_RDI 40
+#define T_RBP 48
+#define T_RSP 56
+#define T_R8 64
+#define T_R9 72
+#define T_R10 80
+#define T_R11 88
+#define T_R12 96
+#define T_R13 104
+#define T_R14 112
+#define T_R15 120
+#define T_PC 128
+#define T_FLAGS 136
+#define T_TLS 144
+#define T_FULL 152
+#define CPU_THREAD 8
+#define CPU_STACK_TOP 16
+#define CPU_USER_RSP 24
+#define CPU_TLS 32
+#define CPU_FP_OWNER 40
+#define CPU_FP_TRAP 48
+
+    .section .text.entry, "ax"
+
+    .globl x86_syscall_entry
+    .balign 64
+x86_syscall_entry:
+    swapgs
+    mov %rsp, %gs:CPU_USER_RSP
+    mov %gs:CPU_THREAD, %rsp
+    mov %rax, T_RAX(%rsp)
+    mov %rbx, T_RBX(%rsp)
+    mov %rdx, T_RDX(%rsp)
+    mov %rsi, T_RSI(%rsp)
+    mov %rdi, T_RDI(%rsp)
+    mov %rbp, T_RBP(%rsp)
+    mov %r8, T_R8(%rsp)
+    mov %r9, T_R9(%rsp)
+    mov %r10, T_R10(%rsp)
+    mov %r12, T_R12(%rsp)
+    mov %r13, T_R13(%rsp)
+    mov %r14, T_R14(%rsp)
+    mov %r15, T_R15(%rsp)
+    mov %rcx, T_PC(%rsp)
+    mov %r11, T_FLAGS(%rsp)
+    movl $0, T_FULL(%rsp)
+    mov %gs:CPU_USER_RSP, %rax
+    mov %rax, T_RSP(%rsp)
+    mov %rsp, %rdi
+    mov %gs:CPU_STACK_TOP, %rsp
+    call kernel_syscall
+
+    // rax: the thread to resume.
+resume:
+    cmp %rax, %gs:CPU_THREAD
+    jne switch_thread
+resume_same:
+    cmpl $0, T_FULL(%rax)
+    jne resume_full
+    mov T_PC(%rax), %rcx
+    mov T_FLAGS(%rax), %r11
+    mov T_RBX(%rax), %rbx
+    mov T_RDX(%rax), %rdx
+    mov T_RSI(%rax), %rsi
+    mov T_RDI(%rax), %rdi
+    mov T_RBP(%rax), %rbp
+    mov T_R8(%rax), %r8
+    mov T_R9(%rax), %r9
+    mov T_R10(%rax), %r10
+    mov T_R12(%rax), %r12
+    mov T_R13(%rax), %r13
+    mov T_R14(%rax), %r14
+    mov T_R15(%rax), %r15
+    mov T_RSP(%rax), %rsp
+    mov T_RAX(%rax), %rax
+    swapgs
+    sysretq
+
+    // Another thread than the one that came in: its TLS register, and whether its FP state is in place.
+    // FSGSBASE stays off: the kernel then always knows a thread's FS base, and the user's GS base is always 0,
+    // which costs less at a switch than reading and writing both.
+switch_thread:
+    mov %rax, %gs:CPU_THREAD
+    mov %rax, %rbx
+    mov T_TLS(%rbx), %rax
+    cmp %rax, %gs:CPU_TLS
+    je 1f
+    mov %rax, %gs:CPU_TLS
+    mov %rax, %rdx
+    shr $32, %rdx
+    mov $0xc0000100, %ecx       // MSR_FS_BASE
+    wrmsr
+1:  mov %rbx, %rax
+    cmp %rax, %gs:CPU_FP_OWNER
+    setne %cl
+    cmp %cl, %gs:CPU_FP_TRAP
+    je resume_same
+    mov %cl, %gs:CPU_FP_TRAP
+    test %cl, %cl
+    jz 2f
+    mov %cr0, %rdx
+    or $8, %rdx
+    mov %rdx, %cr0
+    jmp resume_same
+2:  clts
+    jmp resume_same
+
+resume_full:
+    pushq $0x23
+    pushq T_RSP(%rax)
+    pushq T_FLAGS(%rax)
+    pushq $0x2b
+    pushq T_PC(%rax)
+    mov T_RBX(%rax), %rbx
+    mov T_RCX(%rax), %rcx
+    mov T_RDX(%rax), %rdx
+    mov T_RSI(%rax), %rsi
+    mov T_RDI(%rax), %rdi
+    mov T_RBP(%rax), %rbp
+    mov T_R8(%rax), %r8
+    mov T_R9(%rax), %r9
+    mov T_R10(%rax), %r10
+    mov T_R11(%rax), %r11
+    mov T_R12(%rax), %r12
+    mov T_R13(%rax), %r13
+    mov T_R14(%rax), %r14
+    mov T_R15(%rax), %r15
+    mov T_RAX(%rax), %rax
+    swapgs
+    iretq
+
+    // [[noreturn]] void arch_resume(struct thread *)
+    .globl arch_resume
+arch_resume:
+    mov %rdi, %rax
+    mov %gs:CPU_STACK_TOP, %rsp
+    jmp resume
+
+    // Exceptions and interrupts. A stub per vector makes all frames alike: vector, error code, then what the CPU
+    // pushed.
+    .globl x86_vector_stubs
+    .balign 16
+x86_vector_stubs:
+vector = 0
+    .rept 256
+    .balign 16
+    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+    .else
+    pushq $0
+    .endif
+    pushq $vector
+    .if vector == 2 || vector == 8 || vector == 18
+    jmp fatal_common
+    .else
+    jmp trap_common
+    .endif
+vector = vector + 1
+    .endr
+
+    .macro clear_ac
+9:  .byte 0x0f, 0x1f, 0x00      // clac where the CPU has SMAP (cpu.c puts it here)
+    .pushsection .smap_sites, "a"
+    .quad 9b
+    .quad 0xca010f
+    .popsection
+    .endm
+
+    .balign 16
+trap_common:
+    testb $3, 24(%rsp)
+    jz trap_kernel
+    swapgs
+    clear_ac
+    push %rax
+    mov %gs:CPU_THREAD, %rax
+    mov %rbx, T_RBX(%rax)
+    mov %rcx, T_RCX(%rax)
+    mov %rdx, T_RDX(%rax)
+    mov %rsi, T_RSI(%rax)
+    mov %rdi, T_RDI(%rax)
+    mov %rbp, T_RBP(%rax)
+    mov %r8, T_R8(%rax)
+    mov %r9, T_R9(%rax)
+    mov %r10, T_R10(%rax)
+    mov %r11, T_R11(%rax)
+    mov %r12, T_R12(%rax)
+    mov %r13, T_R13(%rax)
+    mov %r14, T_R14(%rax)
+    mov %r15, T_R15(%rax)
+    pop %rbx
+    mov %rbx, T_RAX(%rax)
+    mov 16(%rsp), %rcx
+    mov %rcx, T_PC(%rax)
+    mov 32(%rsp), %rcx
+    mov %rcx, T_FLAGS(%rax)
+    mov 40(%rsp), %rcx
+    mov %rcx, T_RSP(%rax)
+    movl $1, T_FULL(%rax)
+    mov %rax, %rdi
+    mov (%rsp), %rsi
+    mov 8(%rsp), %rdx
+    mov %gs:CPU_STACK_TOP, %rsp
+    cld
+    call x86_trap
+    jmp resume
+
+    .macro push_registers
+    push %rax
+    push %rbx
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %rbp
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    .endm
+
+    // In the kernel: an interrupt while idle, a user copy that faulted, or a broken kernel.
+trap_kernel:
+    clear_ac
+    push_registers
+    cld
+    mov %rsp, %rdi
+    call x86_trap_kernel
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rbp
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %rcx
+    pop %rbx
+    pop %rax
+    add $16, %rsp
+    iretq
+
+    // NMI, double fault, machine check: on a stack of their own, gs unknown. The word above the frame is this
+    // CPU's struct arch_cpu.
+fatal_common:
+    clear_ac
+    push_registers
+    cld
+    mov %rsp, %rdi
+    mov 176(%rsp), %rax
+    mov %rax, %rdx
+    shr $32, %rdx
+    mov $0xc0000101, %ecx       // MSR_GS_BASE
+    wrmsr
+    call x86_fatal
+6:  hlt
+    jmp 6b
