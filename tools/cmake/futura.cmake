@@ -228,9 +228,10 @@ endfunction()
 
 # What goes into the archive is stripped of debug information; build/<preset>/bin keeps the full file for gdb.
 function(futura_archive_target member name)
-  set(stripped ${CMAKE_BINARY_DIR}/stripped/${name})
+  set(stripped ${CMAKE_BINARY_DIR}/stripped/${member})
+  get_filename_component(dir ${stripped} DIRECTORY)
   add_custom_command(OUTPUT ${stripped}
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/stripped
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${dir}
     COMMAND llvm-objcopy-19 --strip-debug $<TARGET_FILE:${name}> ${stripped}
     DEPENDS ${name} VERBATIM)
   add_custom_target(${name}_stripped DEPENDS ${stripped})
@@ -271,7 +272,7 @@ endfunction()
 # ---------------------------------------------------------------------------------------------------------------
 # The boot archive
 
-# FILE becomes the member MEMBER; TARGET, if given, is what makes it.
+# FILE becomes the member MEMBER, which may end in :MODE (octal; 0755 without it); TARGET, if given, makes it.
 function(futura_archive_file member file)
   futura_absolute(file ${file})
   if(ARGC GREATER 2)
@@ -281,15 +282,24 @@ function(futura_archive_file member file)
 endfunction()
 
 # boot.cpio: newc, `init` first (the kernel starts the first member), the others sorted by name; all owned by
-# root, mode 0755, time 0, so that equal inputs give an equal archive.
+# root, time 0, so that equal inputs give an equal archive. Members root/... are the files that a root without a disk
+# starts with; they are the same ones that tools/image puts on a disk.
 function(futura_finish_archive)
   if(EXISTS ${CMAKE_SOURCE_DIR}/servers/init/manifest)
     futura_archive_file(manifest ${CMAKE_SOURCE_DIR}/servers/init/manifest)
   endif()
+  set(tree ${CMAKE_SOURCE_DIR}/tools/image/root)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${tree} ${tree}/*)
+  foreach(f IN LISTS files)
+    if(f STREQUAL etc/shadow)
+      futura_archive_file(root/${f}:0600 ${tree}/${f})
+    else()
+      futura_archive_file(root/${f}:0644 ${tree}/${f})
+    endif()
+  endforeach()
   get_property(entries GLOBAL PROPERTY FUTURA_ARCHIVE)
-  if(NOT entries)
-    return()
-  endif()
+  futura_host_tool(serialsplit ${CMAKE_SOURCE_DIR}/tools/image/serialsplit.c)
+  add_custom_target(futura_host_tools ALL DEPENDS ${FUTURA_HOST_TOOLS}/serialsplit ${FUTURA_HOST_TOOLS}/mkcpio)
   futura_host_tool(mkcpio ${CMAKE_SOURCE_DIR}/tools/image/mkcpio.c)
   list(SORT entries)
   set(first ${entries})

@@ -58,3 +58,4 @@ target_link_libraries(fdt_kernel PRIVATE futura_kernel_flags)
 
 # The unmodified BusyBox also travels in the archive, for a system that is booted without a disk.
 futura_archive_file(bin/busybox ${FUTURA_busybox_DIR}/bin/busybox)
+futura_archive_file(etc/applets:0644 ${FUTURA_busybox_DIR}/applets)
