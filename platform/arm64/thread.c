@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// A thread's registers: how they start, how they are read and set, and whose FP/SIMD state the CPU
+// holds. The state is saved when another thread uses FP/SIMD, not before: until then CPACR_EL1 traps.
+#include "arm64.h"
+
+static_assert(offsetof(struct arch_thread, x) == 0);
+static_assert(offsetof(struct arch_thread, sp) == THREAD_SP);
+static_assert(offsetof(struct arch_thread, pc) == THREAD_PC);
+static_assert(offsetof(struct arch_thread, flags) == THREAD_FLAGS);
+static_assert(offsetof(struct arch_thread, tls) == THREAD_TLS);
+static_assert(offsetof(struct arch_thread, partial) == THREAD_PARTIAL);
+static_assert(offsetof(struct arch_thread, fp_control) == THREAD_FP_CONTROL);
+static_assert(offsetof(struct arch_thread, fp) == THREAD_FP);
+static_assert(offsetof(struct arch_cpu, thread) == CPU_THREAD);
+static_assert(offsetof(struct arch_cpu, stack_top) == CPU_STACK_TOP);
+static_assert(offsetof(struct arch_cpu, fp_owner) == CPU_FP_OWNER);
+static_assert(offsetof(struct arch_cpu, fp_on) == CPU_FP_ON);
+static_assert(offsetof(struct thread, arch) == 0 && offsetof(struct cpu, arch) == 0 && offsetof(struct space, arch) == 0);
+static_assert(offsetof(struct fut_regs, tls) == THREAD_TLS);
+
+// Offsets in the generic part that entry.S uses, as absolute symbols: they follow the structure.
+[[gnu::used]] static void export_offsets(void)
+{
+    __asm__ volatile(".globl thread_native_base, thread_native_bytes\n"
+                     ".set thread_native_base, %c0\n"
+                     ".set thread_native_bytes, %c1\n"
+                     : : "i"(offsetof(struct thread, native_base)), "i"(offsetof(struct thread, native_bytes)));
+}
+static_assert(offsetof(struct thread, native_base) < 4096 && offsetof(struct thread, native_bytes) < 4096);
+
+// What EL0 may have in PSTATE: N Z C V, TCO, DIT, SSBS, BTYPE. The mode bits are 0 (EL0, AArch64).
+#define USER_FLAGS 0xf3001c00ull
+#define CPACR_FP (3ull << 20)
+
+// Makes all registers of the save area valid.
+static void complete(struct arch_thread *t)
+{
+    if (!t->partial)
+        return;
+    for (unsigned i = 13; i < 31; i++)
+        t->x[i] = 0;
+    t->partial = 0;
+    // Its FP state died with the call: nobody saves it now that the mark is gone.
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    t->fp_valid = 0;
+    if (cpu->fp_owner && &cpu->fp_owner->arch == t) {
+        cpu->fp_owner = nullptr;
+        cpu->fp_on = 0;
+        write_sysreg(cpacr_el1, 0);
+    }
+}
+
+void arch_thread_init(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument, uint64_t tls)
+{
+    struct arch_thread *a = &t->arch;
+    memset(a, 0, offsetof(struct arch_thread, fp));
+    a->pc = entry;
+    a->sp = stack;
+    a->x[0] = argument;
+    a->tls = tls;
+}
+
+void arch_thread_free(struct thread *t)
+{
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (cpu->thread == t)
+        cpu->thread = nullptr;
+    if (cpu->fp_owner == t)
+        cpu->fp_owner = nullptr;
+}
+
+void arch_regs_get(const struct thread *t, struct fut_regs *out)
+{
+    const struct arch_thread *a = &t->arch;
+    for (unsigned i = 0; i < 31; i++)
+        out->x[i] = a->partial && i > 12 ? 0 : a->x[i];
+    out->sp = a->sp;
+    out->pc = a->pc;
+    out->flags = a->flags & USER_FLAGS;
+    out->tls = arch_cpu()->arch.thread == t ? read_sysreg(tpidr_el0) : a->tls;
+}
+
+bool arch_regs_set(struct thread *t, const struct fut_regs *in)
+{
+    if (in->flags & ~USER_FLAGS)
+        return false;
+    complete(&t->arch);
+    memcpy(t->arch.x, in->x, sizeof t->arch.x);
+    t->arch.sp = in->sp;
+    t->arch.pc = in->pc;
+    t->arch.flags = in->flags;
+    arch_tls_set(t, in->tls);
+    return true;
+}
+
+void arch_tls_set(struct thread *t, uint64_t tls)
+{
+    t->arch.tls = tls;
+    if (arch_cpu()->arch.thread == t)
+        write_sysreg(tpidr_el0, tls);
+}
+
+void arch_enter_upcall(struct thread *t, uint64_t entry, uint64_t stack, uint64_t frame, uint64_t tls)
+{
+    complete(&t->arch);
+    t->arch.pc = entry;
+    t->arch.sp = stack;
+    t->arch.x[0] = frame;
+    t->arch.flags = 0;
+    arch_tls_set(t, tls);
+}
+
+// --- FP/SIMD ---------------------------------------------------------------------------------------------
+// Takes the registers from their owner. FP/SIMD is let through when it returns.
+static void evict(struct arch_cpu *cpu)
+{
+    write_sysreg(cpacr_el1, CPACR_FP);
+    isb();
+    struct thread *owner = cpu->fp_owner;
+    if (!owner)
+        return;
+    owner->arch.fp_valid = !owner->arch.partial;
+    if (owner->arch.fp_valid)
+        arm64_fp_save(&owner->arch);
+    cpu->fp_owner = nullptr;
+}
+
+struct thread *arm64_fp_trap(struct thread *t);
+struct thread *arm64_fp_trap(struct thread *t)
+{
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (cpu->fp_owner != t) {
+        evict(cpu);
+        if (t->arch.fp_valid)
+            arm64_fp_load(&t->arch);
+        else
+            arm64_fp_clear();
+        cpu->fp_owner = t;
+    }
+    cpu->fp_on = 1;
+    write_sysreg(cpacr_el1, CPACR_FP);
+    return t;
+}
+
+void arch_fp_clone(struct thread *to, struct thread *from)
+{
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (cpu->fp_owner == from && from) {
+        evict(cpu);
+        cpu->fp_on = 0;
+        write_sysreg(cpacr_el1, 0);
+    }
+    to->arch.fp_valid = from->arch.fp_valid;
+    if (from->arch.fp_valid) {
+        memcpy(to->arch.fp_control, from->arch.fp_control, sizeof to->arch.fp_control);
+        memcpy(to->arch.fp, from->arch.fp, sizeof to->arch.fp);
+    }
+}
+
+[[noreturn]] void arch_resume(struct thread *t)
+{
+    arm64_enter(t);
+}
