@@ -292,6 +292,7 @@ void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes)
 // --- Copies ----------------------------------------------------------------------------------------------
 
 bool user_copy(void *to, const void *from, size_t n);              // usercopy.S
+bool avx_user_copy(void *to, const void *from, size_t n);          // vector.S
 bool user_load32(const uint32_t *from, uint32_t *value);
 
 static bool in_user_range(uint64_t address, size_t n)
@@ -299,14 +300,28 @@ static bool in_user_range(uint64_t address, size_t n)
     return n <= FUT_USER_TOP && address <= FUT_USER_TOP - n;
 }
 
+static bool copy(void *to, const void *from, size_t n)
+{
+    size_t blocks = x86_features.avx && n >= 512 ? n & ~(size_t)255 : 0;
+    if (blocks) {
+        bool trapping = fp_begin();
+        bool done = avx_user_copy(to, from, blocks);
+        fp_end(trapping);
+        if (!done) {
+            return false;
+        }
+    }
+    return user_copy((char *)to + blocks, (const char *)from + blocks, n - blocks);
+}
+
 bool arch_copy_from_user(void *to, uint64_t from, size_t n)
 {
-    return in_user_range(from, n) && user_copy(to, (const void *)from, n);
+    return in_user_range(from, n) && copy(to, (const void *)from, n);
 }
 
 bool arch_copy_to_user(uint64_t to, const void *from, size_t n)
 {
-    return in_user_range(to, n) && user_copy((void *)to, from, n);
+    return in_user_range(to, n) && copy((void *)to, from, n);
 }
 
 bool arch_user_load32(uint64_t from, uint32_t *value)
@@ -314,14 +329,29 @@ bool arch_user_load32(uint64_t from, uint32_t *value)
     return in_user_range(from, 4) && user_load32((const uint32_t *)from, value);
 }
 
+void avx_zero(void *to, size_t n); // vector.S
+void avx_copy(void *to, const void *from, size_t n);
+
 void arch_zero_page(void *page)
 {
+    if (x86_features.avx) {
+        bool trapping = fp_begin();
+        avx_zero(page, FUT_PAGE_SIZE);
+        fp_end(trapping);
+        return;
+    }
     size_t n = FUT_PAGE_SIZE / 8;
     __asm__ volatile("rep stosq" : "+D"(page), "+c"(n) : "a"(0) : "memory");
 }
 
 void arch_copy_page(void *to, const void *from)
 {
+    if (x86_features.avx) {
+        bool trapping = fp_begin();
+        avx_copy(to, from, FUT_PAGE_SIZE);
+        fp_end(trapping);
+        return;
+    }
     size_t n = FUT_PAGE_SIZE / 8;
     __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }

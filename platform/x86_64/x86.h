@@ -111,6 +111,21 @@ bool timer_expired(void);                   // the hardware's turn is over, but 
 void console_init(void);                    // console.c
 void fp_trap(struct thread *t);             // fp.c: #NM from user mode
 void fp_init(void);
+// Around kernel code that uses a vector register (and restores it): CR0.TS as it must be for that.
+static inline bool fp_begin(void)
+{
+    bool trapping = READ_CR(0) & 8;
+    if (trapping) {
+        __asm__ volatile("clts");
+    }
+    return trapping;
+}
+static inline void fp_end(bool trapping)
+{
+    if (trapping) {
+        WRITE_CR(0, READ_CR(0) | 8);
+    }
+}
 
 // What a trap from kernel mode leaves on the stack (entry.S).
 struct trap_frame {
