@@ -105,7 +105,7 @@ endfunction()
 # FUTURA_KERNEL_FILE is what QEMU's -kernel gets.
 function(futura_finish_kernel)
   get_property(sources GLOBAL PROPERTY FUTURA_KERNEL_SOURCES)
-  if(NOT sources)
+  if(NOT sources OR NOT EXISTS ${CMAKE_SOURCE_DIR}/nanokernel/CMakeLists.txt)
     return()
   endif()
   if(FUTURA_ARCH STREQUAL host)
