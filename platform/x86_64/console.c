@@ -24,9 +24,6 @@ void console_init(void)
 
 void arch_console_put(char c)
 {
-    if (c == '\n') {
-        arch_console_put('\r');
-    }
     // Bounded: a machine without COM1 reads 0xff, one that has it drains in time.
     for (unsigned n = 0; n < 100000 && !(inb(LSR) & 0x20); n++) {
     }
