@@ -13,6 +13,6 @@ recipe() {
     *) echo "no BusyBox for $(uname -m)"; exit 1 ;;
     esac
     unpack "$("$here/fetch" busybox-$native)" native
-    native/bin/busybox --list-full | sed 's|^|/|' >"$out/applets"
+    native/bin/busybox --list-full | sed -e 's|^|/|' -e '/^.linuxrc$/d' >"$out/applets"
     grep -q '^/bin/sh$' "$out/applets"
 }
