@@ -110,6 +110,7 @@ fut_status_t arch_port_write(uint16_t port, unsigned width, uint32_t value);
 
 // --- Last words -----------------------------------------------------------------------------------
 void arch_console_put(char c);                            // early and panic output only
+uint32_t arch_console_line(void);                         // its interrupt line: who binds it drives the console from then on
 int  arch_console_get(void);                              // polled, for the debugger; -1: none
 [[noreturn]] void arch_power(uint32_t action, uint32_t exit_code);
 [[noreturn]] void arch_resume(struct thread *t);          // first entry into user mode

@@ -6,6 +6,7 @@
 #include <kernel.h>
 #include <ipc.h>
 #include <cap/types.h>
+#include <debug/log.h>
 
 static struct irq *irqs[ARCH_IRQ_COUNT];
 
@@ -99,6 +100,8 @@ fut_status_t sys_irq_bind(struct thread *t, const uint64_t *a, uint64_t *)
     object_ref(&irq->event->object);
     if (old)
         object_unref(&old->object);
+    if (!irq->msi && irq->line == arch_console_line())
+        log_console = false; // the console has its driver: the log goes to the ring alone (and a panic to both)
     return FUT_OK;
 }
 

@@ -12,6 +12,7 @@
 #define FR_TX_FULL  0x20
 
 static uint64_t uart; // 0: none
+static uint32_t line = UINT32_MAX;
 
 void console_init(void)
 {
@@ -31,10 +32,18 @@ void console_init(void)
     if (node < 0 || !devicetree_reg(node, 0, &r))
         return;
     uart = (uint64_t)mmu_device(r.base, r.bytes);
+    uint32_t flags;
+    if (!devicetree_interrupt(node, 0, &line, &flags))
+        line = UINT32_MAX;
     if ((mmio_read32(uart + UART_CR) & 0x301) != 0x301) {
         mmio_write32(uart + UART_LCRH, 0x70); // 8 bits, FIFOs
         mmio_write32(uart + UART_CR, 0x301);  // enable, transmit, receive
     }
+}
+
+uint32_t arch_console_line(void)
+{
+    return line;
 }
 
 void arch_console_put(char c)

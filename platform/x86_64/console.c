@@ -4,6 +4,7 @@
 #include "x86.h"
 
 #define COM1 0x3f8
+#define COM1_LINE 4
 #define DATA (COM1 + 0)
 #define IER  (COM1 + 1)
 #define FCR  (COM1 + 2)
@@ -20,6 +21,11 @@ void console_init(void)
     outb(LCR, 3);    // 8n1
     outb(FCR, 7);
     outb(MCR, 0xb);  // DTR, RTS, and OUT2, which gates its interrupt
+}
+
+uint32_t arch_console_line(void)
+{
+    return COM1_LINE;
 }
 
 void arch_console_put(char c)
