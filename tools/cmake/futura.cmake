@@ -158,7 +158,10 @@ file(GLOB fipcc_files CONFIGURE_DEPENDS
 if(fipcc_files)
   futura_host_tool(fipcc ${fipcc_files})
 endif()
-set(FUTURA_FIPCC ${FUTURA_HOST_TOOLS}/fipcc)
+# Another protocol compiler can be tried with -DFUTURA_FIPCC=FILE.
+if(NOT FUTURA_FIPCC)
+  set(FUTURA_FIPCC ${FUTURA_HOST_TOOLS}/fipcc)
+endif()
 
 # ---------------------------------------------------------------------------------------------------------------
 # Protocols
@@ -167,7 +170,7 @@ set(FUTURA_FIPCC ${FUTURA_HOST_TOOLS}/fipcc)
 # NAME_client.c and NAME_server.c there, and makes them the static library proto_NAME. Because a protocol may use
 # another one, each depends on all of proto/*.fipc.
 function(futura_fipc file)
-  if(NOT TARGET host_fipcc)
+  if(NOT TARGET host_fipcc AND FUTURA_FIPCC MATCHES "^${FUTURA_HOST_TOOLS}")
     return()
   endif()
   futura_absolute(source ${file})

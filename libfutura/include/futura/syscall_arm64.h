@@ -66,3 +66,11 @@ static inline void *fut_tls_word(unsigned n)
     __asm__("mrs %0, tpidr_el0" : "=r"(base));
     return ((void **)base)[n];
 }
+
+// The value of the TLS register.
+static inline uint64_t fut_tls_pointer(void)
+{
+    uint64_t base;
+    __asm__("mrs %0, tpidr_el0" : "=r"(base));
+    return base;
+}

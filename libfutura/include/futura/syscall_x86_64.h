@@ -61,3 +61,9 @@ static inline void *fut_tls_word(unsigned n)
     __asm__("mov %%fs:(%1), %0" : "=r"(value) : "r"((uint64_t)n * 8));
     return value;
 }
+
+// The value of the TLS register.
+static inline uint64_t fut_tls_pointer(void)
+{
+    return (uint64_t)fut_tls_word(0); // the block begins with its own address
+}
