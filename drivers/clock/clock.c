@@ -28,13 +28,6 @@ static fut_status_t do_set_offset(struct fut_request *req, int64_t ns)
     return FUT_OK;
 }
 
-static void *lookup(struct fut_server *s, uint64_t badge, uint32_t protocol)
-{
-    (void)badge;
-    (void)protocol;
-    return s;
-}
-
 int main(void)
 {
     int64_t seconds;
@@ -54,6 +47,5 @@ int main(void)
     services[0] = clock_clock_service(&ops);
     server.services = services;
     server.service_count = 1;
-    server.lookup = lookup;
     fut_server_run(&server);
 }

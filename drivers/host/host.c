@@ -35,9 +35,6 @@ fut_status_t host_open(struct fut_server *server)
         return FUT_ERR_NOT_FOUND;
     }
     fut_status_t status = fut_event_create(&server->event);
-    if (status == FUT_OK) {
-        status = fut_channel_bind(server->channel, server->event);
-    }
     fut_handle_t irq = fut_startup_cap("irq");
     if (status == FUT_OK && irq) {
         status = fut_irq_bind(irq, server->event, HOST_IRQ);

@@ -14,7 +14,7 @@
 fut_handle_t host_cap(const char *name);                    // 0: devd gave none
 // Maps all of a Memory capability; null if it is not there or cannot be mapped.
 void *host_map(const char *name, uint32_t prot, size_t *bytes);
-// Binds capability `irq` to a new Event, and that to the Channel; fills server->channel and ->event.
+// Binds capability `irq` to a new Event; fills server->channel and ->event.
 [[nodiscard]] fut_status_t host_open(struct fut_server *server);
 void host_irq_done(void);                                   // takes the next one
 // Writes a line to the log and ends the process; devd decides what comes next.

@@ -136,13 +136,6 @@ static fut_status_t do_pending(struct fut_request *req, struct console_console_p
     return FUT_OK;
 }
 
-static void *lookup(struct fut_server *s, uint64_t badge, uint32_t protocol)
-{
-    (void)badge;
-    (void)protocol;
-    return s;
-}
-
 int main(void)
 {
     fut_status_t status = host_open(&server);
@@ -159,7 +152,6 @@ int main(void)
     services[0] = console_console_service(&ops);
     server.services = services;
     server.service_count = 1;
-    server.lookup = lookup;
     server.signals = signals;
     fut_server_run(&server);
 }

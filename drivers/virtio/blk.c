@@ -127,7 +127,8 @@ static void finish_done(void)
 static fut_status_t enqueue(struct fut_request *req, const struct work *what)
 {
     struct work *w = free_works;
-    if (!w) {
+    fut_reply_t reply = w ? fut_request_defer(req) : (fut_reply_t){};
+    if (!reply.h) {
         return BLOCK_ERROR_FULL;
     }
     free_works = w->next;
@@ -137,7 +138,7 @@ static fut_status_t enqueue(struct fut_request *req, const struct work *what)
     w->shared = shared;
     w->shared_physical = physical;
     w->next = nullptr;
-    w->reply = fut_request_defer(req);
+    w->reply = reply;
     if (w->type == TYPE_IN || w->type == TYPE_OUT) {
         regions[w->region].in_flight++;
     }
@@ -249,17 +250,11 @@ static void stale(struct fut_server *s, fut_reply_t reply)
 {
     (void)s;
     for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
-        if (works[i].reply == reply) {
+        if (works[i].reply.h == reply.h) {
             works[i].answered = true;
         }
     }
-}
-
-static void *lookup(struct fut_server *s, uint64_t badge, uint32_t protocol)
-{
-    (void)badge;
-    (void)protocol;
-    return s;
+    (void)fut_cap_delete(reply.h);
 }
 
 int main(int argc, char **argv)
@@ -304,7 +299,6 @@ int main(int argc, char **argv)
     services[0] = block_device_service(&ops);
     server.services = services;
     server.service_count = 1;
-    server.lookup = lookup;
     server.signals = signals;
     server.stale = stale;
     fut_server_run(&server);

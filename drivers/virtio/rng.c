@@ -62,10 +62,11 @@ static void stale(struct fut_server *s, fut_reply_t reply)
 {
     (void)s;
     for (unsigned i = 0; i < count; i++) {
-        if (waiting[(first + i) % WAITING].reply == reply) {
+        if (waiting[(first + i) % WAITING].reply.h == reply.h) {
             waiting[(first + i) % WAITING].dead = true;
         }
     }
+    (void)fut_cap_delete(reply.h);
 }
 
 static fut_status_t do_get(struct fut_request *req, uint32_t len, struct entropy_source_get_result *res)
@@ -74,22 +75,16 @@ static fut_status_t do_get(struct fut_request *req, uint32_t len, struct entropy
         res->data.len = 0;
         return FUT_OK;
     }
-    if (count == WAITING) {
+    fut_reply_t reply = count < WAITING ? fut_request_defer(req) : (fut_reply_t){};
+    if (!reply.h) {
         return ENTROPY_ERROR_IO;
     }
     unsigned at = (first + count++) % WAITING;
     waiting[at].bytes = len < MAX_BYTES ? len : MAX_BYTES;
     waiting[at].dead = false;
-    waiting[at].reply = fut_request_defer(req);
+    waiting[at].reply = reply;
     next();
     return FUT_DEFER;
-}
-
-static void *lookup(struct fut_server *s, uint64_t badge, uint32_t protocol)
-{
-    (void)badge;
-    (void)protocol;
-    return s;
 }
 
 int main(void)
@@ -112,7 +107,6 @@ int main(void)
     services[0] = entropy_source_service(&ops);
     server.services = services;
     server.service_count = 1;
-    server.lookup = lookup;
     server.signals = signals;
     server.stale = stale;
     fut_server_run(&server);
