@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// poll: every pollable Session hands out an Event whose bits are its readiness, as a level (io.Ready). One
+// descriptor is waited for on its Event, several on a WaitSet. Files that are always ready have no Event.
+#include "posix.h"
+
+static_assert(IO_READY_IN == POLLIN && IO_READY_PRIORITY == POLLPRI && IO_READY_OUT == POLLOUT &&
+              IO_READY_ERROR == POLLERR && IO_READY_HANGUP == POLLHUP);
+
+static uint64_t ready_mask(uint16_t events)
+{
+    uint64_t mask = (events & (POLLIN | POLLPRI | POLLOUT)) | IO_READY_ERROR | IO_READY_HANGUP;
+    if (events & POLLRDNORM)
+        mask |= IO_READY_IN;
+    if (events & POLLWRNORM)
+        mask |= IO_READY_OUT;
+    if (events & POLLRDHUP)
+        mask |= IO_READY_READ_HANGUP;
+    return mask;
+}
+
+static uint16_t poll_bits(uint64_t ready, uint16_t events)
+{
+    uint32_t bits = (uint32_t)ready & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP);
+    if (ready & IO_READY_IN)
+        bits |= POLLRDNORM;
+    if (ready & IO_READY_OUT)
+        bits |= POLLWRNORM;
+    if (ready & IO_READY_READ_HANGUP)
+        bits |= POLLRDHUP;
+    return (uint16_t)(bits & (events | POLLERR | POLLHUP));
+}
+
+static long watch_of(struct posix_fd *f)
+{
+    if (f->watch != 0)
+        return 0;
+    fut_handle_t event = 0;
+    fut_status_t status = FUT_ERR_UNKNOWN_METHOD;
+    if (f->kind != FUT_POSIX_KIND_REGULAR && f->kind != FUT_POSIX_KIND_DIRECTORY && f->kind != FUT_POSIX_KIND_NULL &&
+        f->kind != FUT_POSIX_KIND_ZERO)
+        status = io_file_watch((io_file_t){f->handle}, &event);
+    if (status == FUT_OK)
+        f->watch = event;
+    else if (status == FUT_ERR_UNKNOWN_METHOD || status > 0)
+        f->watch = POSIX_ALWAYS_READY;
+    else
+        return posix_errno(status);
+    return 0;
+}
+
+// One look at all. Counts the ready ones; waitable: how many have an Event, last: the index of the last of those.
+static long look(struct posix_poll *p, unsigned count, unsigned *waitable, unsigned *last)
+{
+    long ready = 0;
+    *waitable = 0;
+    for (unsigned i = 0; i < count; i++) {
+        p[i].revents = 0;
+        if (p[i].fd < 0)
+            continue;
+        struct posix_fd *f = posix_fd_get((unsigned)p[i].fd);
+        if (f == nullptr || (f->hints & FD_IS_PATH)) {
+            p[i].revents = POLLNVAL;
+            ready++;
+            continue;
+        }
+        long error = watch_of(f);
+        if (error != 0)
+            return error;
+        uint64_t bits = 0;
+        if (f->watch == POSIX_ALWAYS_READY) {
+            bits = IO_READY_IN | IO_READY_OUT;
+        } else {
+            (*waitable)++;
+            *last = i;
+            if (fut_event_wait(f->watch, ready_mask(p[i].events), 0, FUT_WAIT_KEEP, &bits) != FUT_OK)
+                bits = 0;
+        }
+        p[i].revents = poll_bits(bits, p[i].events);
+        ready += p[i].revents != 0;
+    }
+    return ready;
+}
+
+static fut_status_t wait_many(struct posix_poll *p, unsigned count, uint64_t deadline)
+{
+    fut_handle_t set;
+    fut_status_t status = fut_waitset_create(&set);
+    if (status != FUT_OK)
+        return status;
+    for (unsigned i = 0; i < count && status == FUT_OK; i++) {
+        struct posix_fd *f = p[i].fd < 0 ? nullptr : posix_fd_get((unsigned)p[i].fd);
+        if (f != nullptr && f->watch != 0 && f->watch != POSIX_ALWAYS_READY)
+            status = fut_waitset_add(set, f->watch, ready_mask(p[i].events), i);
+    }
+    struct fut_ready ready;
+    uint64_t got;
+    if (status == FUT_OK)
+        status = fut_waitset_wait(set, &ready, 1, deadline, &got);
+    (void)fut_cap_delete(set);
+    return status;
+}
+
+long posix_poll(struct posix_poll *p, unsigned count, uint64_t deadline)
+{
+    for (;;) {
+        unsigned waitable, last = 0;
+        long ready = look(p, count, &waitable, &last);
+        if (ready != 0 || deadline == 0)
+            return ready;
+        fut_status_t status;
+        if (waitable == 0) {
+            long slept = posix_sleep_until(deadline);
+            return slept;
+        }
+        uint64_t bits;
+        if (waitable == 1)
+            status = fut_event_wait(posix.fd[p[last].fd].watch, ready_mask(p[last].events), deadline,
+                                    FUT_WAIT_KEEP | FUT_WAIT_INTERRUPTIBLE, &bits);
+        else
+            status = wait_many(p, count, deadline);
+        if (status == FUT_ERR_INTERRUPTED)
+            return -ERESTARTNOHAND;
+        if (status == FUT_ERR_TIMED_OUT || status == FUT_ERR_WOULD_BLOCK)
+            return 0;
+        if (status != FUT_OK)
+            return posix_errno(status);
+    }
+}
