@@ -119,11 +119,24 @@ static void notice(struct fut_server *server, const struct fut_msg *m)
     }
 }
 
+#define CALLS_PER_CLOCK 64
+
+static void run_alarm(struct fut_server *server)
+{
+    uint64_t now = fut_clock();
+    if (server->alarm_at == 0 || now < server->alarm_at)
+        return;
+    server->alarm_at = 0;
+    if (server->alarm != nullptr)
+        server->alarm(server, now);
+}
+
 void fut_server_run(struct fut_server *server)
 {
     static struct fut_request request; // one loop per task; large
     struct fut_msg m = {};
     uint64_t op = FUT_SYS_RECV;
+    unsigned since_clock = 0;
     if (server->event != FUT_HANDLE_NONE)
         (void)!fut_channel_bind(server->channel, server->event);
     for (;;) {
@@ -142,19 +155,37 @@ void fut_server_run(struct fut_server *server)
                 flags = FUT_IPC_DEADLINE;
             }
         }
+        // A server that always has a call to serve never sees the deadline: now and then it looks.
+        if (server->alarm_at != 0 && op == FUT_SYS_RECV && ++since_clock >= CALLS_PER_CLOCK) {
+            since_clock = 0;
+            run_alarm(server);
+        }
+        if (server->alarm_at != 0) {
+            fut_ipc_buffer()->deadline = server->alarm_at;
+            flags = FUT_IPC_DEADLINE;
+        }
         if (op == FUT_SYS_RECV)
             m = (struct fut_msg){};
         m.control = op | flags << 8 | (uint64_t)server->channel << 32;
         m.aux = 0;
         fut_ipc(&m);
         op = FUT_SYS_RECV;
-        if ((fut_status_t)m.control != FUT_OK)
-            continue; // the deadline
+        if ((fut_status_t)m.control != FUT_OK) { // the deadline
+            run_alarm(server);
+            continue;
+        }
         uint8_t kind = (uint8_t)(m.control >> 48);
         if (kind != FUT_RECV_CALL && kind != FUT_RECV_SEND)
             notice(server, &m);
         else if (serve(server, &m, &request))
             op = FUT_SYS_REPLY_RECV;
+        // Where every call is answered at once there is no other moment: the answer goes first.
+        if (server->alarm_at != 0 && op == FUT_SYS_REPLY_RECV && ++since_clock >= CALLS_PER_CLOCK) {
+            m.control = FUT_SYS_REPLY;
+            m.aux = 0;
+            fut_ipc(&m);
+            op = FUT_SYS_RECV;
+        }
     }
 }
 

@@ -76,6 +76,10 @@ struct fut_server {
     void (*cancel)(struct fut_server *server, fut_reply_t reply); // the caller wants an early answer
     void (*stale)(struct fut_server *server, fut_reply_t reply);  // the caller is gone; the handle is the server's to delete
     uint64_t (*timer)(struct fut_server *server, uint64_t now);   // called before each wait; when to be called next
+    // Instead of timer, where a server's deadlines are rare: called once `alarm_at` (absolute ns; 0: never) has passed,
+    // with alarm_at set to 0. It costs nothing per call, and keeps reply and wait one kernel entry.
+    void (*alarm)(struct fut_server *server, uint64_t now);
+    uint64_t alarm_at;
     // A message of a protocol that is not among the services (the kernel's fault messages).
     fut_status_t (*other)(struct fut_request *request);
     void *user;
