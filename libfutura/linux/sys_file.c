@@ -61,7 +61,7 @@ SYSCALL(writev) { return vector(a, b, c, POSIX_AT_OFFSET, true); }
 SYSCALL(preadv) { return (int64_t)d < 0 ? -EINVAL : vector(a, b, c, d, false); }
 SYSCALL(pwritev) { return (int64_t)d < 0 ? -EINVAL : vector(a, b, c, d, true); }
 
-SYSCALL(close) { return posix_close((unsigned)a); }
+SYSCALL(close) { return posix_fd_close((unsigned)a); }
 SYSCALL(close_range) { return posix_close_range((unsigned)a, (unsigned)b, (unsigned)c); }
 SYSCALL(dup) { return posix_dup((unsigned)a, 0, false); }
 SYSCALL(dup2) { return (unsigned)a != (unsigned)b ? posix_dup_to((unsigned)a, (unsigned)b, false) : posix_fd_get((unsigned)a) == nullptr ? -EBADF : (long)(unsigned)b; }
@@ -89,8 +89,8 @@ static long pipe_pair(u64 user, u64 flags)
         return error;
     if (user_write(user, fds, sizeof fds))
         return 0;
-    (void)posix_close((unsigned)fds[0]);
-    (void)posix_close((unsigned)fds[1]);
+    (void)posix_fd_close((unsigned)fds[0]);
+    (void)posix_fd_close((unsigned)fds[1]);
     return -EFAULT;
 }
 SYSCALL(pipe) { return pipe_pair(a, 0); }

@@ -40,7 +40,7 @@ long posix_fd_install(fut_handle_t handle, uint8_t kind, uint32_t status, bool c
     return install(&entry, from);
 }
 
-long posix_close(unsigned fd)
+long posix_fd_close(unsigned fd)
 {
     posix_lock();
     struct posix_fd *f = posix_fd_get(fd);
@@ -107,7 +107,7 @@ long posix_close_range(unsigned first, unsigned last, unsigned flags)
             if (posix.fd[fd].handle != 0)
                 posix.fd[fd].cloexec = true;
         } else if (posix.fd[fd].handle != 0) {
-            (void)posix_close(fd);
+            (void)posix_fd_close(fd);
         }
     }
     return 0;

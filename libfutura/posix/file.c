@@ -306,7 +306,7 @@ long posix_pipe(int fds[2], uint32_t status, bool cloexec)
     }
     long second = posix_fd_install(w.h, FUT_POSIX_KIND_PIPE, (status & ~O_ACCMODE) | O_WRONLY, cloexec, 0, 0);
     if (second < 0) {
-        (void)posix_close((unsigned)first);
+        (void)posix_fd_close((unsigned)first);
         return second;
     }
     fds[0] = (int)first;

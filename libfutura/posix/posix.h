@@ -121,7 +121,7 @@ static inline struct posix_fd *posix_fd_get(unsigned fd)
     return fd < POSIX_FDS && posix.fd[fd].handle != 0 ? &posix.fd[fd] : nullptr;
 }
 long posix_fd_install(fut_handle_t handle, uint8_t kind, uint32_t status, bool cloexec, uint8_t tree, unsigned from);
-long posix_close(unsigned fd);
+long posix_fd_close(unsigned fd);
 long posix_dup(unsigned fd, unsigned from, bool cloexec);
 long posix_dup_to(unsigned fd, unsigned to, bool cloexec);
 long posix_close_range(unsigned first, unsigned last, unsigned flags);
