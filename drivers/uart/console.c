@@ -3,7 +3,7 @@
 // Driver host for a serial line, serving futura.console on top of a chip (uart.h). No call waits: output goes
 // into a ring and from there into the chip as it drains; input is kept in another ring until it is read.
 // Whoever watches is told by Event bits. After a restart of this host, output that was still in the ring is
-// lost and watchers have to watch again; they see that by RESTARTED or by the registry.
+// lost and watchers have to watch again; they see that by Pending's `since`.
 #include <string.h>
 #include <fipc/console.h>
 #include <futura/startup.h>
@@ -26,6 +26,7 @@ static uint32_t lost;
 static bool waiting_for_room;
 static fut_handle_t watchers[WATCHERS];
 static unsigned next_watcher;
+static uint64_t since;
 
 static void tell(uint64_t bits)
 {
@@ -133,11 +134,13 @@ static fut_status_t do_pending(struct fut_request *req, struct console_console_p
     (void)req;
     drain();
     res->output = out_tail - out_head;
+    res->since = since;
     return FUT_OK;
 }
 
 int main(void)
 {
+    since = fut_clock();
     fut_status_t status = host_open(&server);
     if (status == FUT_OK) {
         status = uart_open();

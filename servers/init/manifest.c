@@ -166,6 +166,13 @@ static bool parse_publish(struct parser *p, const struct line *line)
            take_number(p, line->word[2], 1, 15, &p->current->publish.badge);
 }
 
+static bool parse_state(struct parser *p, const struct line *line)
+{
+    if (line->count != 2)
+        return fail(p, "expected: state BYTES");
+    return take_number(p, line->word[1], 1, MANIFEST_STATE_MAX, &p->current->state_bytes);
+}
+
 static bool parse_restart(struct parser *p, const struct line *line)
 {
     if (line->count == 2 && word_is(line->word[1], "always"))
@@ -181,7 +188,7 @@ static bool parse_line(struct parser *p, const struct line *line)
 {
     static const struct { const char *word; bool (*parse)(struct parser *, const struct line *); } verbs[] = {
         {"service", parse_service}, {"priority", parse_priority}, {"grant", parse_grant},
-        {"use", parse_use}, {"publish", parse_publish}, {"restart", parse_restart}};
+        {"use", parse_use}, {"publish", parse_publish}, {"restart", parse_restart}, {"state", parse_state}};
     if (line->count == 0)
         return true;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

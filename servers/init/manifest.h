@@ -9,6 +9,7 @@
 #define MANIFEST_USES 8
 #define MANIFEST_NAME 31
 #define MANIFEST_DEFAULT_PRIORITY 16
+#define MANIFEST_STATE_MAX (64u << 20)
 
 enum manifest_grant {
     GRANT_ARCHIVE = 1 << 0,
@@ -40,6 +41,7 @@ struct manifest_service {
     struct manifest_use use[MANIFEST_USES];
     size_t use_count;
     struct manifest_publish publish;
+    uint64_t state_bytes;     // 0: nothing outlives its restarts
 };
 
 struct manifest {

@@ -9,7 +9,7 @@ struct service services[MANIFEST_SERVICES];
 size_t service_count;
 
 #define SECOND 1000000000ull
-#define CAPS_MAX (8 + MANIFEST_USES)
+#define CAPS_MAX (10 + MANIFEST_USES)
 
 // A service may receive from its Channel and mint Sessions of it, and cannot give it away.
 #define CHANNEL_RIGHTS (FUT_RIGHT_RECV | FUT_RIGHT_MINT)
@@ -60,6 +60,22 @@ struct service *service_find(struct fut_string name)
     return nullptr;
 }
 
+// What outlives the service's restarts. The vault needs a Space because every task has one.
+static fut_status_t make_state(struct service *s, const struct boot_caps *boot)
+{
+    if (s->spec->state_bytes == 0 || s->vault != FUT_HANDLE_NONE)
+        return FUT_OK;
+    fut_handle_t space;
+    fut_status_t status = s->kept != FUT_HANDLE_NONE ? FUT_OK : fut_memory_create(s->spec->state_bytes, 0, &s->kept);
+    if (status == FUT_OK)
+        status = fut_space_create(&space);
+    if (status != FUT_OK)
+        return status;
+    status = fut_task_create(boot->info->h_account, space, &s->vault);
+    (void)fut_cap_delete(space);
+    return status;
+}
+
 fut_status_t service_start(struct service *s, const struct boot_caps *boot)
 {
     const struct manifest_service *spec = s->spec;
@@ -75,12 +91,19 @@ fut_status_t service_start(struct service *s, const struct boot_caps *boot)
         fut_log("%s is not in the boot archive", path);
         return status;
     }
+    status = make_state(s, boot);
+    if (status != FUT_OK)
+        return status;
     status = fut_account_create(boot->info->h_account, UINT64_MAX, UINT64_MAX, &s->account);
     if (status != FUT_OK)
         return status;
 
     add_cap(&caps, "channel", s->channel, CHANNEL_RIGHTS);
     add_grants(&caps, spec, boot->info);
+    if (spec->state_bytes != 0) {
+        add_cap(&caps, "state", s->kept, FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MAP);
+        add_cap(&caps, "vault", s->vault, FUT_RIGHT_READ | FUT_RIGHT_MANAGE);
+    }
     for (size_t i = 0; i < spec->use_count; i++) {
         const struct manifest_use *use = &spec->use[i];
         status = fut_session_mint(services[use->target].channel, use->badge, 0xffff, &minted[i]);

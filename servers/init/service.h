@@ -19,6 +19,7 @@ struct service {
     enum service_state state;
     fut_handle_t channel;       // all rights; kept across restarts
     fut_handle_t account;       // of the running task
+    fut_handle_t kept, vault;   // made at its first start, kept across restarts
     struct fut_spawned running;
     uint32_t starts;
     uint32_t quick_ends;        // in a row, each within a second of the start

@@ -595,3 +595,9 @@ uint64_t line_take_signals(struct line *l)
     l->signals = 0;
     return s;
 }
+
+bool line_sane(const struct line *l)
+{
+    return l->in_head - l->in_tail <= LINE_INPUT && l->in_done - l->in_tail <= l->in_head - l->in_tail &&
+           l->out_head - l->out_tail <= LINE_OUTPUT && l->urgent_count <= sizeof l->urgent;
+}

@@ -96,3 +96,6 @@ void line_flush(struct line *l, unsigned queues);
 enum { LINE_FLOW_OOFF, LINE_FLOW_OON, LINE_FLOW_IOFF, LINE_FLOW_ION };
 void line_flow(struct line *l, unsigned action);
 uint64_t line_take_signals(struct line *l);
+
+// Whether the queues make sense: for a line that lay in memory somebody else may have written to.
+bool line_sane(const struct line *l);
