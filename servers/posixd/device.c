@@ -10,7 +10,6 @@
 #define TYPE_BLOCK 0060000u
 #define TYPE_FIFO 0010000u
 #define TYPE_SOCKET 0140000u
-#define NO_CONTROLLING 0x8000u // flag of OpenSpecial: O_NOCTTY
 
 // Linux's device numbers.
 static uint64_t device_number(uint32_t major, uint32_t minor)
@@ -223,8 +222,6 @@ static fut_status_t open_memory(uint32_t minor, uint32_t flags, const struct io_
 // --- Terminals -----------------------------------------------------------------------------------------
 
 #define TTY device_number(5, 0)
-#define CONSOLE device_number(5, 1)
-#define PTMX device_number(5, 2)
 
 static bool is_terminal(uint64_t device)
 {
@@ -235,20 +232,14 @@ static bool is_terminal(uint64_t device)
 fut_status_t device_open_terminal(struct process *p, uint64_t device, uint32_t flags, const struct io_stat *node,
                                   io_file_t *file)
 {
-    bool own = device == TTY;
-    if (own) {
+    if (device == TTY) {
         if (p->terminal == 0)
             return IO_ERROR_NO_DEVICE_ADDRESS;
         device = p->terminal_device;
     }
-    uint64_t terminal = 0;
+    uint64_t terminal;
     fut_status_t status = tty_admin_open(posixd.tty, device, flags & 0xff, node, file, &terminal);
-    if (status != FUT_OK)
-        return status > 0 ? status : IO_ERROR_IO;
-    if (!own && device != PTMX && !(flags & NO_CONTROLLING) && p->pid == p->session && p->terminal == 0 &&
-        jobs_terminal_is_free(terminal))
-        jobs_adopt_terminal(p, terminal, device, false);
-    return FUT_OK;
+    return status >= 0 ? status : IO_ERROR_IO;
 }
 
 fut_status_t device_open_special(struct fut_request *req, struct process *p, const struct io_stat *node,

@@ -6,6 +6,8 @@
 #include "calls.h"
 #include "posixd.h"
 
+#define PTY_MASTER (5 << 8 | 2)
+
 struct terminal {
     struct terminal *next;
     uint64_t id, device;
@@ -188,6 +190,8 @@ fut_status_t jobs_set_controlling(struct process *p, io_file_t file, bool steal)
         return status;
     if (p->terminal == id && p->pid == p->session)
         return FUT_OK;
+    if (device == PTY_MASTER)
+        return IO_ERROR_NOT_PERMITTED; // nobody types there
     if (p->pid != p->session || p->terminal != 0)
         return IO_ERROR_NOT_PERMITTED;
     if (!jobs_terminal_is_free(id) && !(steal && cred_is_root(&p->cred)))

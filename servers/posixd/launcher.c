@@ -46,6 +46,9 @@ static fut_status_t open_console(struct process *p, struct process_descriptor fi
     status = device_open_terminal(p, node.rdev, IO_STATUS_READ_WRITE, &node, file);
     if (status != FUT_OK)
         return status;
+    uint64_t id, device;
+    if (tty_admin_identify(posixd.tty, *file, &id, &device, nullptr, nullptr) == FUT_OK)
+        jobs_adopt_terminal(p, id, device, true);
     for (uint32_t i = 0; i < 3; i++)
         files[i] = (struct process_descriptor){.number = i, .handle = file->h, .kind = FUT_POSIX_KIND_TERMINAL,
                                                .status = IO_STATUS_READ_WRITE};

@@ -10,7 +10,7 @@
 
 static uint64_t blocked_by(const struct process *p, unsigned slot)
 {
-    return __atomic_load_n(&p->page->thread[slot].blocked, __ATOMIC_ACQUIRE) & ~SIGNALS_UNBLOCKABLE;
+    return __atomic_load_n(&p->page->thread[slot].blocked, __ATOMIC_SEQ_CST) & ~SIGNALS_UNBLOCKABLE;
 }
 
 static uint64_t blocked_by_all(const struct process *p)
@@ -26,8 +26,8 @@ static uint64_t blocked_by_all(const struct process *p)
 static struct signal_view view_of(const struct process *p, int slot)
 {
     return (struct signal_view){
-        .caught = __atomic_load_n(&p->page->caught, __ATOMIC_ACQUIRE),
-        .ignored = __atomic_load_n(&p->page->ignored, __ATOMIC_ACQUIRE),
+        .caught = __atomic_load_n(&p->page->caught, __ATOMIC_SEQ_CST),
+        .ignored = __atomic_load_n(&p->page->ignored, __ATOMIC_SEQ_CST),
         .blocked = slot >= 0 ? blocked_by(p, (unsigned)slot) : blocked_by_all(p),
         .stopped = p->state == PROCESS_STOPPED,
         .orphaned = group_is_orphaned(p->group, nullptr),
@@ -43,11 +43,11 @@ static uint64_t *pending_word(struct process *p, int slot)
 static void mark_pending(struct process *p, unsigned signal, const struct signal_source *from, int slot)
 {
     uint64_t *word = pending_word(p, slot);
-    if ((__atomic_load_n(word, __ATOMIC_ACQUIRE) & signal_bit(signal)) == 0) {
+    if ((__atomic_load_n(word, __ATOMIC_SEQ_CST) & signal_bit(signal)) == 0) {
         p->page->info[signal] = (struct process_signal_info){
             .signal = signal, .code = from->code, .pid = from->pid, .uid = from->uid, .value = from->value};
     }
-    __atomic_fetch_or(word, signal_bit(signal), __ATOMIC_RELEASE);
+    __atomic_fetch_or(word, signal_bit(signal), __ATOMIC_SEQ_CST);
 }
 
 static void post_one(struct process *p, unsigned signal, int slot)
@@ -66,10 +66,10 @@ static void post_one(struct process *p, unsigned signal, int slot)
 
 static void clear_pending(struct process *p, uint64_t set)
 {
-    __atomic_fetch_and(&p->page->pending, ~set, __ATOMIC_ACQ_REL);
+    __atomic_fetch_and(&p->page->pending, ~set, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < MAX_THREADS; i++) {
         if (p->threads[i].handle != 0)
-            __atomic_fetch_and(&p->page->thread[i].pending, ~set, __ATOMIC_ACQ_REL);
+            __atomic_fetch_and(&p->page->thread[i].pending, ~set, __ATOMIC_SEQ_CST);
     }
 }
 
@@ -102,7 +102,7 @@ static void reconsider(struct process *p, int slot)
 {
     uint64_t *word = pending_word(p, slot);
     struct signal_view view = view_of(p, slot);
-    uint64_t left = __atomic_load_n(word, __ATOMIC_ACQUIRE) & ~view.blocked;
+    uint64_t left = __atomic_load_n(word, __ATOMIC_SEQ_CST) & ~view.blocked;
     while (left != 0 && p->state == PROCESS_RUNNING) {
         unsigned signal = (unsigned)__builtin_ctzll(left) + 1;
         left &= left - 1;
@@ -110,7 +110,7 @@ static void reconsider(struct process *p, int slot)
         if (action == SIGNAL_POST) {
             post_one(p, signal, slot);
         } else if (action != SIGNAL_PEND) {
-            __atomic_fetch_and(word, ~signal_bit(signal), __ATOMIC_ACQ_REL);
+            __atomic_fetch_and(word, ~signal_bit(signal), __ATOMIC_SEQ_CST);
             act(p, action, signal);
         }
     }
@@ -137,6 +137,21 @@ static void go_on(struct process *p)
     }
 }
 
+// The process may have unblocked the signal, and found nothing pending, just before it was marked. Both sides
+// write first and look afterwards, so one of them sees it; the bit goes to whoever clears it.
+static void look_again(struct process *p, unsigned signal, int slot)
+{
+    struct signal_view view = view_of(p, slot);
+    enum signal_action action = signal_decide(signal, &view);
+    if (action == SIGNAL_PEND)
+        return;
+    if (action == SIGNAL_POST)
+        return post_one(p, signal, slot);
+    uint64_t before = __atomic_fetch_and(pending_word(p, slot), ~signal_bit(signal), __ATOMIC_SEQ_CST);
+    if (before & signal_bit(signal))
+        act(p, action, signal);
+}
+
 void signal_send(struct process *p, unsigned signal, const struct signal_source *from, int slot)
 {
     if (p->state == PROCESS_ZOMBIE || p->page == nullptr || !signal_valid(signal))
@@ -155,6 +170,8 @@ void signal_send(struct process *p, unsigned signal, const struct signal_source 
         mark_pending(p, signal, from, slot);
     if (action == SIGNAL_POST)
         post_one(p, signal, slot);
+    if (action == SIGNAL_PEND)
+        look_again(p, signal, slot);
     act(p, action, signal);
 }
 
