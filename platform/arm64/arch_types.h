@@ -15,7 +15,7 @@ struct arch_thread {
     uint64_t x[31];
     uint64_t sp, pc, flags, tls;       // tls: stale while the thread is the one in arch_cpu.thread
     // Not 0: the thread entered by an IPC call, so only x0..x12 were saved, x13..x30 are zero when it
-    // goes on, and its FP/SIMD state is dead until then.
+    // goes on.
     uint32_t partial;
     uint32_t fp_valid;                 // fp holds state; otherwise the registers start out clean
     uint64_t fp_control[2];            // fpcr, fpsr

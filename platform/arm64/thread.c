@@ -41,14 +41,6 @@ static void complete(struct arch_thread *t)
     for (unsigned i = 13; i < 31; i++)
         t->x[i] = 0;
     t->partial = 0;
-    // Its FP state died with the call: nobody saves it now that the mark is gone.
-    struct arch_cpu *cpu = &arch_cpu()->arch;
-    t->fp_valid = 0;
-    if (cpu->fp_owner && &cpu->fp_owner->arch == t) {
-        cpu->fp_owner = nullptr;
-        cpu->fp_on = 0;
-        write_sysreg(cpacr_el1, 0);
-    }
 }
 
 void arch_thread_init(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument, uint64_t tls)
@@ -120,9 +112,8 @@ static void evict(struct arch_cpu *cpu)
     struct thread *owner = cpu->fp_owner;
     if (!owner)
         return;
-    owner->arch.fp_valid = !owner->arch.partial;
-    if (owner->arch.fp_valid)
-        arm64_fp_save(&owner->arch);
+    arm64_fp_save(&owner->arch);
+    owner->arch.fp_valid = 1;
     cpu->fp_owner = nullptr;
 }
 

@@ -6,7 +6,7 @@
 // Two kinds of system call exist.
 //
 //   IPC calls (FUT_SYS_CALL .. FUT_SYS_REPLY_RECV) carry a message in registers. They clobber every
-//   general register except the stack pointer; FP/SIMD state is dead across them. The register maps:
+//   general register except the stack pointer; FP/SIMD state stays as it is. The register maps:
 //
 //              x86_64 (syscall)                        arm64 (svc #0)
 //              in                  out                 in                  out
