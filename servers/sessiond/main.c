@@ -120,7 +120,7 @@ static bool collect(void)
 // After a restart of sessiond the session that it started before may still be there.
 static void find_console(void)
 {
-    struct process_u32_view pids;
+    struct fut_u32_view pids;
     if (process_launcher_running(launcher, &pids) == FUT_OK && pids.len != 0)
         console_pid = pids.data[0];
 }

@@ -17,6 +17,15 @@ struct fut_buffer { // what is to be filled
     size_t capacity, len;
 };
 
+struct fut_u32_view { // vector<u32>
+    const uint32_t *data;
+    size_t len;
+};
+struct fut_u32_fill {
+    uint32_t *data;
+    size_t capacity, len;
+};
+
 // Beside the arguments of a call. A null pointer means all zero but for the deadline: none.
 struct fut_call_options {
     uint64_t deadline;   // absolute ns of fut_clock(); 0: none
