@@ -24,7 +24,7 @@ static fut_status_t ids(struct fut_request *req, struct process_process_ids_resu
     return FUT_OK;
 }
 
-static fut_status_t fork(struct fut_request *req, const struct process_start *start, struct process_u32_view handles,
+static fut_status_t fork(struct fut_request *req, const struct process_start *start, struct fut_u32_view handles,
                          struct process_process_fork_result *res)
 {
     // Making the child calls fsd: the arguments move out of the IPC buffer first.
@@ -236,7 +236,7 @@ static fut_status_t set_group_id(struct fut_request *req, uint32_t real, uint32_
     return cred_set_group(CALLER(req), real, effective, saved, &res->c);
 }
 
-static fut_status_t set_groups(struct fut_request *req, struct process_u32_view groups,
+static fut_status_t set_groups(struct fut_request *req, struct fut_u32_view groups,
                                struct process_process_set_groups_result *res)
 {
     return cred_set_groups(CALLER(req), groups.data, groups.len, &res->c);

@@ -320,7 +320,7 @@ static void number_path(char *path, uint32_t number)
 
 void device_ptys_changed(void)
 {
-    struct tty_u32_view numbers;
+    struct fut_u32_view numbers;
     if (tty_admin_ptys(posixd.tty, &numbers) != FUT_OK)
         return;
     char now[256] = {};
