@@ -334,7 +334,7 @@ SYSCALL(setfsgid) { return posix.ids.egid; }
 
 SYSCALL(getgroups)
 {
-    struct process_u32_view groups;
+    struct fut_u32_view groups;
     fut_status_t status = process_process_get_groups(posix.process, &groups);
     if (status != FUT_OK)
         return posix_errno(status);
@@ -352,7 +352,7 @@ SYSCALL(setgroups)
         return -EINVAL;
     if (!user_read(groups, b, a * 4))
         return -EFAULT;
-    return identity(process_process_set_groups(posix.process, (struct process_u32_view){.data = groups, .len = a}, &context), context);
+    return identity(process_process_set_groups(posix.process, (struct fut_u32_view){.data = groups, .len = a}, &context), context);
 }
 
 SYSCALL(getpgid)

@@ -35,7 +35,7 @@ long posix_fork(uint64_t flags, uint64_t entry, uint64_t argument, uint32_t exit
         if (posix.fd[fd].handle != 0)
             handles[count++] = posix.fd[fd].handle;
     uint32_t pid;
-    fut_status_t status = process_process_fork(posix.process, &start, (struct process_u32_view){.data = handles, .len = count}, &pid);
+    fut_status_t status = process_process_fork(posix.process, &start, (struct fut_u32_view){.data = handles, .len = count}, &pid);
     return status == FUT_OK ? (long)pid : posix_errno(status);
 }
 
