@@ -7,9 +7,17 @@ patches='picolibc-wide-ids.patch picolibc-posix-options.patch'
 
 recipe() {
     list() { for f in "$@"; do printf "'%s', " "$f"; done; }
+    # meson asks the compiler for its linker, and for a bare x86_64 target clang would start gcc, which need not be there.
+    # Nothing is linked here.
+    cat >cc <<'EOF'
+#!/bin/sh
+case " $* " in *' -Wl,--version '*) exec ld.lld-19 --version ;; esac
+exec clang-19 "$@"
+EOF
+    chmod +x cc
     cat >cross.txt <<EOF
 [binaries]
-c = ['clang-19', $(list $cc_flags)]
+c = ['$PWD/cc', $(list $cc_flags)]
 ar = 'llvm-ar-19'
 as = 'llvm-as-19'
 nm = 'llvm-nm-19'
