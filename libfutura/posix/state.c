@@ -56,6 +56,7 @@ long posix_errno(fut_status_t status)
     switch (status) {
     case FUT_ERR_INTERRUPTED:
     case FUT_ERR_CANCELLED: return -ERESTARTSYS;
+    case FUT_ERR_RESTARTED: return -ERESTARTSYS; // ttyd came back and knows the Session: ask again
     case FUT_ERR_HANDLE: return -EBADF;
     case FUT_ERR_NO_MEMORY:
     case FUT_ERR_QUOTA: return -ENOMEM;
@@ -74,7 +75,7 @@ long posix_errno(fut_status_t status)
     case FUT_ERR_TYPE:
     case FUT_ERR_STATE:
     case FUT_ERR_INVALID: return -EINVAL;
-    default: return -EIO; // the server is gone or was restarted, and the call may have happened
+    default: return -EIO; // the server is gone, and the call may have happened
     }
 }
 

@@ -105,8 +105,9 @@ static bool make_event(struct terminal *t, enum side side)
         return false;
     }
     r->event[side] = h;
-    // What an earlier holder left set is not known: all that is not so is cleared.
-    r->ready[side] = ~0ull;
+    // What a predecessor left set is not known.
+    (void)!fut_event_clear(h, ~0ull, nullptr);
+    r->ready[side] = 0;
     show_readiness(t, side);
     return true;
 }

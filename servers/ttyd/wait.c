@@ -4,7 +4,7 @@
 //
 // Those that wait are answered in the order they came, per terminal, side and direction. Nothing is taken
 // from a queue before its receiver has it: bytes whose delivery fails are put back. A request that is
-// cancelled gives what it has done so far, or `interrupted`.
+// cancelled gives what it has done so far, or that it was cancelled.
 #include "ttyd.h"
 
 enum kind { READ, READ_INTO, WRITE, WRITE_FROM, DRAIN, SET_ATTR };
@@ -393,7 +393,7 @@ void wait_cancel(struct fut_server *server, fut_reply_t reply)
     if (!w)
         return;
     unlink_waiter(w);
-    answer(w, w->done ? FUT_OK : IO_ERROR_INTERRUPTED);
+    answer(w, w->done ? FUT_OK : FUT_ERR_CANCELLED);
     waiter_free(w);
 }
 
