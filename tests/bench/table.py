@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """table.py [--json] ARCH=RAW...: turns what `tools/futura bench` collected into tables, or one JSON object.
 
-A raw file has a heading "== NAME" before the output of each benchmark. The references are in linux.json. The ratio is ours
+A raw file has a heading "== NAME" before the output of each benchmark. The references are in reference.json. The ratio is ours
 divided by the reference: below 1 is better.
 """
 
@@ -42,7 +42,7 @@ def figures(sections):
         for m in find(r"wall (\d+)", sections.get("boot-wall", [])):
             boot["wall-ms"] = int(m[1])
     if "ipc" in sections:
-        out["ipc"] = {m[1]: float(m[2]) for m in find(r"IPC (\S+) ([\d.]+)$", sections["ipc"])}
+        out["ipc"] = {m[1]: int(m[2]) for m in find(r".*\bbench (\w+) (\d+)\s*$", sections["ipc"]) if m[1] != "done"}
     if "ub" in sections:
         out["ub"] = {m[1]: float(m[2]) for m in find(r"UB (\S+) +min +([\d.]+)", sections["ub"])}
         out["ub-failed"] = {m[1]: m[2] for m in find(r"UB-ERR (\S+) (.*)", sections["ub"])}
@@ -87,12 +87,12 @@ def main():
     if as_json:
         print(json.dumps(results, indent=1))
         return
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "linux.json"), encoding="utf-8") as file:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference.json"), encoding="utf-8") as file:
         reference = json.load(file)
     titles = {
         "size": "Kernel: lines of code, bytes",
         "boot": "Power-on to the first command (reference: Linux)",
-        "ipc": "IPC round trip, instructions (reference: seL4)",
+        "ipc": "Kernel operations, instructions (reference: seL4)",
         "ub": "ub: instructions per operation (reference: Linux)",
         "shell": "shell: instructions (reference: Linux)",
     }

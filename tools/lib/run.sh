@@ -23,6 +23,7 @@ usage: tools/futura run [OPTION]...
   --icount              count instructions: one is one nanosecond of guest time
   --gdb                 wait for `tools/futura gdb` before the first instruction
   --qemu-arg ARG        one more argument for QEMU (repeatable)
+  --archive FILE        boot another archive than build/<arch>/boot.cpio
   --no-build            boot what was built last
   --dry-run             print QEMU's command line instead of running it
 
@@ -81,7 +82,7 @@ refresh_programs() {
 
 main() {
     arch=x86_64 command= has_command=no disk= no_disk=no fresh=no second= snapshot=no mem=512M smp=1
-    icount=no gdb=no build=yes dry=no adds= forwards= extra=
+    archive= icount=no gdb=no build=yes dry=no adds= forwards= extra=
     while [ $# -gt 0 ]; do
         case $1 in
         --arch) need_value "$1" $#; check_arch "$2"; arch=$2; shift 2 ;;
@@ -107,6 +108,7 @@ main() {
         --icount) icount=yes; shift ;;
         --gdb) gdb=yes; shift ;;
         --qemu-arg) need_value "$1" $#; extra="$extra $(quoted "$2")"; shift 2 ;;
+        --archive) need_value "$1" $#; archive=$2; shift 2 ;;
         --no-build) build=no; shift ;;
         --dry-run) dry=yes; shift ;;
         *) misuse "run does not know \"$1\"." ;;
@@ -117,8 +119,8 @@ main() {
     ensure_packages
     [ $build = no ] || build_preset "$arch"
     kernel=$(kernel_file "$arch")
-    base=$root/build/$arch/boot.cpio
-    [ -f "$kernel" ] && [ -f "$base" ] || die "there is no kernel or boot archive in build/$arch."
+    base=${archive:-$root/build/$arch/boot.cpio}
+    [ -f "$kernel" ] && [ -f "$base" ] || die "there is no kernel in build/$arch, or no archive $base."
 
     # The disk
     if [ $no_disk = no ]; then
