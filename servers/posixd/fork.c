@@ -62,7 +62,10 @@ static fut_status_t clone_task(struct process *child, const struct process *pare
         return FUT_ERR_NO_MEMORY;
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!is_own(s, handles[i]))
+        bool take = !is_own(s, handles[i]);
+        for (size_t k = 0; k < n && take; k++)
+            take = caps[k].handle != handles[i];
+        if (take)
             caps[n++].handle = handles[i];
     }
     fut_handle_t session = 0;

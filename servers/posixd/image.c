@@ -2,7 +2,8 @@
 //
 // Executable images, kept between execs. An image holds Memory for each part of a program that comes from
 // its file: the file's own page cache where the file server offers it and nothing has to be changed, else
-// a copy. Every process maps them privately, so none can change what another one runs. An image is valid
+// a copy. What programs may write they map privately, and the rest is sealed, so that none can change what
+// another one runs. An image is valid
 // as long as file identity, size and times are what they were.
 #include "elf.h"
 #include "machine.h"
@@ -147,6 +148,12 @@ static fut_status_t store_copies(struct copies *copies)
             status = fut_memory_write(seg->memory, 0, copies->copy[i].data, copies->copy[i].bytes, &written);
         if (status != FUT_OK || written != copies->copy[i].bytes)
             return IO_ERROR_NO_MEMORY;
+        // From now on nobody can write it: the handle that could is not kept.
+        fut_handle_t sealed;
+        if (fut_cap_mint(seg->memory, FUT_RIGHT_READ | FUT_RIGHT_EXEC | FUT_RIGHT_MAP | FUT_RIGHT_DUP, &sealed) != FUT_OK)
+            return IO_ERROR_NO_MEMORY;
+        (void)fut_cap_delete(seg->memory);
+        seg->memory = sealed;
     }
     return FUT_OK;
 }
@@ -351,12 +358,14 @@ fut_status_t image_map(const struct image *image, fut_handle_t space, uint64_t b
 {
     for (unsigned i = 0; i < image->segment_count; i++) {
         const struct image_segment *s = &image->segment[i];
+        // What is only read is the sealed Memory itself: no overlay to make, nor to snapshot at fork.
+        uint32_t how = s->memory == 0 ? FUT_MAP_ANON : s->prot & FUT_PROT_WRITE ? FUT_MAP_PRIVATE : 0;
         struct fut_map map = {
             .address = s->address + bias,
             .offset = s->offset,
             .bytes = s->bytes,
             .memory = s->memory,
-            .flags = s->prot | FUT_MAP_FIXED | (s->memory != 0 ? FUT_MAP_PRIVATE : FUT_MAP_ANON),
+            .flags = s->prot | FUT_MAP_FIXED | how,
         };
         uint64_t at;
         fut_status_t status = fut_space_map(space, &map, &at);

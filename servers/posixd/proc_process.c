@@ -145,7 +145,7 @@ void proc_pid_maps(struct text *t, struct process *p)
         text_add(t, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 %s%s\n", (unsigned long long)m.address,
                  (unsigned long long)(m.address + m.bytes), m.flags & FUT_PROT_READ ? 'r' : '-',
                  m.flags & FUT_PROT_WRITE ? 'w' : '-', m.flags & FUT_PROT_EXEC ? 'x' : '-',
-                 m.memory_id == 0 || (m.flags & FUT_MAP_PRIVATE) ? 'p' : 's', (unsigned long long)m.offset,
+                 m.memory_id != 0 && (m.flags & FUT_PROT_WRITE) && !(m.flags & FUT_MAP_PRIVATE) ? 's' : 'p', (unsigned long long)m.offset,
                  *name != 0 ? "                   " : "", name);
     }
 }
