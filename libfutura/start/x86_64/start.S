@@ -7,4 +7,12 @@ _start:
     and $-16, %rsp
     call fut_start
     ud2
+
+    // By this note posixd knows a native program from a Linux one.
+    .section .note.futura, "a", @note
+    .balign 4
+    .long 7, 4, 1
+    .asciz "Futura"
+    .balign 4
+    .long 1
     .section .note.GNU-stack, "", @progbits
