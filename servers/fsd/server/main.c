@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// fsd: file systems. One thread serves one Channel; a badge is a Context, an open file, or (badge 1) Admin. The layers
+// below this folder know nothing of IPC: core (names and files), cache (contents), tmpfs and ext (file systems).
+
+#include <futura/startup.h>
+#include <futura/sys.h>
+
+#include "cache/cache.h"
+#include "core/platform.h"
+#include "server/server.h"
+
+#define TICK_NS 1000000000ull
+#define OLD_NS 5000000000ll
+
+static void *on_lookup(struct fut_server *, uint64_t badge, uint32_t) {
+    static struct object admin;
+    return badge == BADGE_ADMIN ? &admin : object_find(badge);
+}
+
+static void on_no_senders(struct fut_server *, uint64_t badge) {
+    if (badge >= BADGE_FIRST) {
+        object_gone(badge);
+    }
+}
+
+static void on_cancel(struct fut_server *, fut_reply_t reply) { locks_cancel(reply); }
+static void on_stale(struct fut_server *, fut_reply_t reply) { locks_stale(reply); }
+
+// What has been dirty for some seconds is written, so that a crash loses little.
+static uint64_t on_timer(struct fut_server *, uint64_t now) {
+    static uint64_t next;
+    if (now >= next) {
+        cache_flush_older(OLD_NS);
+        next = now + TICK_NS;
+    }
+    return next;
+}
+
+struct fut_server fsd_server;
+
+int main(void) {
+    platform_start();
+    root_mount();
+    const struct fut_service services[] = {io_file_service(&file_ops), fs_context_service(&context_ops),
+                                           fs_admin_service(&admin_ops)};
+    fsd_server = (struct fut_server){
+        .channel = fut_startup_cap("channel"),
+        .services = services,
+        .service_count = 3,
+        .lookup = on_lookup,
+        .no_senders = on_no_senders,
+        .cancel = on_cancel,
+        .stale = on_stale,
+        .timer = on_timer,
+    };
+    fut_server_run(&fsd_server);
+}

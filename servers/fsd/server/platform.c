@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// What the portable layers need (core/platform.h), from Futura: time, the log, pool memory.
+
+#include "core/platform.h"
+
+#include <fipc/clock.h>
+#include <fipc/registry.h>
+#include <futura/log.h>
+#include <futura/startup.h>
+#include <futura/sys.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cache/pool.h"
+#include "server/server.h"
+
+fut_handle_t registry_session;
+static fut_handle_t chunk_handle[POOL_MAX_CHUNKS];
+static unsigned chunk_count;
+static int64_t clock_offset;
+static bool clock_known;
+static uint64_t clock_next_try;
+static clock_clock_t clock_session;
+
+// The wall clock's driver host starts after fsd; until it answers, times count from the boot as if it were 1970.
+static void find_clock(uint64_t now) {
+    if (now < clock_next_try) {
+        return;
+    }
+    clock_next_try = now + 1000000000ull;
+    registry_directory_t registry = {registry_session};
+    if (!clock_session.h) {
+        if (registry_directory_lookup(registry, (struct fut_string){"clock", 5}, false, &clock_session.h) != FUT_OK) {
+            return;
+        }
+    }
+    clock_known = clock_clock_offset(clock_session, &clock_offset) == FUT_OK;
+}
+
+int64_t platform_now(void) {
+    uint64_t now = fut_clock();
+    if (!clock_known) {
+        find_clock(now);
+    }
+    return (int64_t)now + clock_offset;
+}
+
+void clock_refresh(void) {
+    if (clock_session.h) {
+        int64_t offset;
+        if (clock_clock_offset(clock_session, &offset) == FUT_OK) {
+            clock_offset = offset;
+        }
+    }
+}
+
+void platform_log(const char *format, ...) {
+    char line[240];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    fut_log("%s", line);
+}
+
+void *platform_chunk(size_t bytes) {
+    fut_handle_t memory;
+    if (chunk_count == POOL_MAX_CHUNKS || fut_memory_create(bytes, FUT_MEM_CONTIGUOUS, &memory) != FUT_OK) {
+        return nullptr;
+    }
+    struct fut_map map = {.bytes = bytes, .memory = memory, .flags = FUT_PROT_READ | FUT_PROT_WRITE};
+    uint64_t address = 0;
+    if (fut_space_map(fut_startup_cap("space"), &map, &address) != FUT_OK) {
+        (void)fut_cap_delete(memory);
+        return nullptr;
+    }
+    chunk_handle[chunk_count++] = memory;
+    return (void *)address;
+}
+
+fut_handle_t chunk_memory(unsigned chunk) { return chunk_handle[chunk]; }
+
+void platform_start(void) {
+    registry_session = fut_startup_cap("registry");
+    struct fut_account_info info;
+    uint64_t pages = 16384; // 64 MiB, if the account does not say
+    if (fut_account_info(fut_startup_cap("account"), &info) == FUT_OK && info.pages_limit > info.pages_used) {
+        pages = info.pages_limit - info.pages_used;
+    }
+    // A third of what there is may become cache; it is taken as it is needed and given up to nobody.
+    uint64_t bytes = pages / 3 > (1ull << 31) / POOL_PAGE ? 1ull << 31 : pages / 3 * POOL_PAGE;
+    pool_limit(bytes < (8u << 20) ? 8u << 20 : bytes);
+}
