@@ -76,7 +76,6 @@ void file_finish(struct open_file *f, bool write, uint64_t offset, size_t n, boo
         if ((node->a.mode & (MODE_SETUID | MODE_SETGID)) && f->cred->uid != 0) {
             node->a.mode &= ~(MODE_SETUID | ((node->a.mode & 010) ? MODE_SETGID : 0));
         }
-        node->version++;
         node_touch(node, TOUCH_MODIFY | TOUCH_CHANGE);
         cache_balance();
     } else if (!node->fs->read_only && !(f->flags & OPEN_NO_ATIME)) {
@@ -104,6 +103,7 @@ fs_error file_edit(struct open_file *f, uint64_t offset, size_t max, void **p, s
 
 size_t file_written(struct open_file *f, uint64_t offset, size_t n) {
     n = cache_written(f->node->data, offset, n, f->node->a.size);
+    f->node->version++;
     if (n && offset + n > f->node->a.size) {
         f->node->a.size = offset + n;
     }

@@ -149,6 +149,9 @@ void node_changed(struct node *n);
 void node_touch(struct node *n, unsigned what);
 enum { TOUCH_ACCESS = 1, TOUCH_MODIFY = 2, TOUCH_CHANGE = 4 };
 
+/// Called for a node with an image whose last reference goes. Set by the server.
+extern void (*node_image_free)(struct node *n);
+
 // --- The name cache ---
 /// True: known; *child is null (no such name) or has a new reference.
 bool names_find(struct node *dir, struct name name, struct node **child);

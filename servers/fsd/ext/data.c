@@ -277,7 +277,8 @@ static fs_error allocate_indirect(struct ext_node *n, uint64_t lblk, uint64_t le
         if (!code) {
             ext2fs_block_alloc_stats2(x->e2, block, +1);
             blk64_t set = block;
-            code = ext2fs_bmap2(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), nullptr, BMAP_SET, lblk, nullptr, &set);
+            // ALLOC is for the indirect blocks on the way.
+            code = ext2fs_bmap2(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), nullptr, BMAP_SET | BMAP_ALLOC, lblk, nullptr, &set);
             if (code) {
                 ext2fs_block_alloc_stats2(x->e2, block, -1);
             } else {

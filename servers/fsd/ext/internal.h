@@ -7,6 +7,10 @@
 // and writes. Before the library works on a directory by inode number the inode is stored, and read again after it.
 #pragma once
 
+#include <sys/stat.h>
+#include <sys/types.h>
+
+// Behind <sys/types.h>, which it needs and does not include.
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
 

@@ -209,11 +209,11 @@ static fut_status_t on_allocate(struct fut_request *req, uint32_t mode, uint64_t
 
 // --- Directories ---
 
-struct listing { struct io_dir_entry entries[128]; char names[4096]; size_t count, bytes; };
+struct listing { struct io_dir_entry *entries; char *names; size_t entry_room, name_room, count, bytes; };
 
 static bool list_entry(void *user, struct name name, uint64_t ino, uint32_t kind, uint64_t next) {
     struct listing *l = user;
-    if (l->count == 128 || l->bytes + name.len > sizeof l->names) {
+    if (l->count == l->entry_room || l->bytes + name.len > l->name_room) {
         return false;
     }
     l->entries[l->count++] = (struct io_dir_entry){.ino = ino, .next = next, .name_offset = (uint16_t)l->bytes,
@@ -224,20 +224,28 @@ static bool list_entry(void *user, struct name name, uint64_t ino, uint32_t kind
 }
 
 static fut_status_t on_read_dir(struct fut_request *req, struct io_file_read_dir_result *res) {
-    static struct listing l;
     struct open_file *f;
     fs_error e = enter(req, &f);
     if (e) {
         return e;
     }
-    l.count = l.bytes = 0;
+    // Listing reads blocks, which calls the block driver through the same IPC buffer that the result lies in.
+    static struct io_dir_entry entries[128];
+    static char names[4096];
+    struct listing l = {entries, names, 128, sizeof names, 0, 0};
+    if (l.entry_room > res->entries.capacity) {
+        l.entry_room = res->entries.capacity;
+    }
+    if (l.name_room > res->names.capacity) {
+        l.name_room = res->names.capacity;
+    }
     e = file_list(f, list_entry, &l);
     if (e && l.count == 0) {
         return e;
     }
-    res->entries.data = l.entries;
+    memcpy(res->entries.data, entries, l.count * sizeof *entries);
     res->entries.len = l.count;
-    res->names.data = l.names;
+    memcpy(res->names.data, names, l.bytes);
     res->names.len = l.bytes;
     return FUT_OK;
 }

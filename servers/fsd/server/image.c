@@ -39,7 +39,7 @@ static void drop(struct image *i) {
     free(i);
 }
 
-void image_free(struct node *n) {
+static void image_free(struct node *n) {
     if (n->image) {
         drop(n->image);
     }
@@ -99,6 +99,7 @@ fs_error image_of(struct node *n, fut_handle_t *memory) {
     newest = &i->next;
     total += bytes;
     n->image = i;
+    node_image_free = image_free;
     *memory = i->memory;
     return FS_OK;
 }

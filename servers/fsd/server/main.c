@@ -10,8 +10,9 @@
 #include "core/platform.h"
 #include "server/server.h"
 
-#define TICK_NS 1000000000ull
-#define OLD_NS 5000000000ll
+#define SYNC_NS 5000000000ull
+#define CLOCK_FIRST_NS 200000000ull
+#define CLOCK_AGAIN_NS 60000000000ull
 
 static void *on_lookup(struct fut_server *, uint64_t badge, uint32_t) {
     static struct object admin;
@@ -27,14 +28,17 @@ static void on_no_senders(struct fut_server *, uint64_t badge) {
 static void on_cancel(struct fut_server *, fut_reply_t reply) { locks_cancel(reply); }
 static void on_stale(struct fut_server *, fut_reply_t reply) { locks_stale(reply); }
 
-// What has been dirty for some seconds is written, so that a crash loses little.
-static uint64_t on_timer(struct fut_server *, uint64_t now) {
-    static uint64_t next;
-    if (now >= next) {
-        cache_flush_older(OLD_NS);
-        next = now + TICK_NS;
+// Some seconds after something changed everything is written, so that a crash loses little. The time of day is asked
+// for often until it is known, and then now and then, because it may be set.
+static void on_alarm(struct fut_server *server, uint64_t now) {
+    static uint64_t clock_at;
+    static bool known;
+    if (now >= clock_at) {
+        known = clock_find();
+        clock_at = now + (known ? CLOCK_AGAIN_NS : CLOCK_FIRST_NS);
     }
-    return next;
+    (void)mount_sync_all();
+    server->alarm_at = now + (known ? SYNC_NS : CLOCK_FIRST_NS);
 }
 
 struct fut_server fsd_server;
@@ -52,7 +56,8 @@ int main(void) {
         .no_senders = on_no_senders,
         .cancel = on_cancel,
         .stale = on_stale,
-        .timer = on_timer,
+        .alarm = on_alarm,
+        .alarm_at = fut_clock(),
     };
     fut_server_run(&fsd_server);
 }

@@ -19,40 +19,24 @@ fut_handle_t registry_session;
 static fut_handle_t chunk_handle[POOL_MAX_CHUNKS];
 static unsigned chunk_count;
 static int64_t clock_offset;
-static bool clock_known;
-static uint64_t clock_next_try;
 static clock_clock_t clock_session;
 
-// The wall clock's driver host starts after fsd; until it answers, times count from the boot as if it were 1970.
-static void find_clock(uint64_t now) {
-    if (now < clock_next_try) {
-        return;
-    }
-    clock_next_try = now + 1000000000ull;
+int64_t platform_now(void) { return (int64_t)fut_clock() + clock_offset; }
+
+// Called between requests, never inside one: it uses the IPC buffer that a request's strings lie in. The wall clock's
+// driver host starts after fsd; until it answers, times count from the boot as if that were 1970.
+bool clock_find(void) {
     registry_directory_t registry = {registry_session};
-    if (!clock_session.h) {
-        if (registry_directory_lookup(registry, (struct fut_string){"clock", 5}, false, &clock_session.h) != FUT_OK) {
-            return;
-        }
+    if (!clock_session.h &&
+        registry_directory_lookup(registry, (struct fut_string){"clock", 5}, false, &clock_session.h) != FUT_OK) {
+        return false;
     }
-    clock_known = clock_clock_offset(clock_session, &clock_offset) == FUT_OK;
-}
-
-int64_t platform_now(void) {
-    uint64_t now = fut_clock();
-    if (!clock_known) {
-        find_clock(now);
+    int64_t offset;
+    if (clock_clock_offset(clock_session, &offset) != FUT_OK) {
+        return false;
     }
-    return (int64_t)now + clock_offset;
-}
-
-void clock_refresh(void) {
-    if (clock_session.h) {
-        int64_t offset;
-        if (clock_clock_offset(clock_session, &offset) == FUT_OK) {
-            clock_offset = offset;
-        }
-    }
+    clock_offset = offset;
+    return true;
 }
 
 void platform_log(const char *format, ...) {

@@ -47,8 +47,6 @@ void locks_stale(fut_reply_t reply);
 [[nodiscard]] fs_error image_of(struct node *n, fut_handle_t *memory);
 /// A part of the contents changed: so does the Memory, if one was given out.
 void image_update(struct node *n, uint64_t offset, const void *from, size_t len);
-void image_resize(struct node *n);
-void image_free(struct node *n);
 
 // --- root.c: the root file system and the boot archive ---
 void root_mount(void);
@@ -58,5 +56,7 @@ fs_error mount_source(const char *source, const char *kind, const char *options,
 
 // --- platform.c ---
 void platform_start(void);
+/// Asks the clock service for the time of day. False: it is not there.
+bool clock_find(void);
 fut_handle_t chunk_memory(unsigned chunk);
 extern fut_handle_t registry_session;
