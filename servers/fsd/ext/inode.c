@@ -19,11 +19,15 @@
      EXT2_GOOD_OLD_INODE_SIZE + (size_t)(n)->raw.i_extra_isize)
 
 static int64_t time_get(uint32_t seconds, bool has_extra, uint32_t extra) {
-    int64_t s = (int32_t)seconds;
-    if (!has_extra) {
-        return s * NS;
+    int64_t s = (int32_t)seconds, t;
+    if (has_extra) {
+        s += (int64_t)(extra & 3) << 32;
     }
-    return (s + ((int64_t)(extra & 3) << 32)) * NS + (extra >> 2);
+    // 64 bits of nanoseconds end in 2262, the inode's seconds in 2446.
+    if (__builtin_mul_overflow(s, NS, &t) || __builtin_add_overflow(t, has_extra ? (int64_t)(extra >> 2) : 0, &t)) {
+        return INT64_MAX;
+    }
+    return t;
 }
 
 static uint32_t time_put(int64_t t, bool has_extra, uint32_t *extra) {
