@@ -27,7 +27,7 @@ static inline uint64_t mmio_read64(uint64_t a)
 static inline void mmio_write64(uint64_t a, uint64_t v) { __asm__ volatile("str %0, [%1]" : : "r"(v), "r"(a) : "memory"); }
 
 // kernel.ld
-extern char kernel_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
+extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
 extern uint64_t kernel_phys;          // where the image lies
 static inline phys_t image_phys(const void *p) { return (uint64_t)p - KERNEL_VIRTUAL + kernel_phys; }
 

@@ -44,12 +44,12 @@ static void add_ram(phys_t base, phys_t end)
 {
     base = (base + FUT_PAGE_SIZE - 1) & ~(FUT_PAGE_SIZE - 1ull);
     end &= ~(FUT_PAGE_SIZE - 1ull);
-    phys_t image_end = kernel_phys + (uint64_t)(kernel_end - kernel_start);
-    if (base < image_end && kernel_phys < end) {
+    phys_t past = kernel_phys + (uint64_t)(image_end - image_start);
+    if (base < past && kernel_phys < end) {
         if (base < kernel_phys)
             add_ram(base, kernel_phys);
-        if (image_end < end)
-            add_ram(image_end, end);
+        if (past < end)
+            add_ram(past, end);
     } else if (base < end && boot.ram_count < sizeof boot.ram / sizeof boot.ram[0]) {
         boot.ram[boot.ram_count++] = (struct boot_range){base, end - base};
     }

@@ -29,7 +29,7 @@ struct early_result early_tables(uint64_t image, uint64_t devicetree)
 
     kernel[0].entry[slot(KERNEL_VIRTUAL, 0)] = (uint64_t)&kernel[1] | TABLE;
     kernel[1].entry[slot(KERNEL_VIRTUAL, 1)] = (uint64_t)&kernel[2] | TABLE;
-    uint64_t bytes = (uint64_t)(kernel_end - kernel_start);
+    uint64_t bytes = (uint64_t)(image_end - image_start);
     for (uint64_t at = 0; at < bytes; at += BLOCK)
         kernel[2].entry[slot(KERNEL_VIRTUAL + at, 2)] = (image + at) | BLOCK_NORMAL;
 

@@ -89,9 +89,9 @@ void mmu_init(const struct boot_range *ram, uint32_t count)
 {
     mmu_has_pan = read_sysreg(id_aa64mmfr1_el1) >> 20 & 15;
     asid_count = (read_sysreg(id_aa64mmfr0_el1) >> 4 & 15) == 2 ? 1u << 16 : 1u << 8;
-    map_image(kernel_start, kernel_text_end, KERNEL_RX);
-    map_image(kernel_text_end, kernel_rodata_end, KERNEL_R);
-    map_image(kernel_rodata_end, kernel_end, KERNEL_RW);
+    map_image(image_start, image_text_end, KERNEL_RX);
+    map_image(image_text_end, image_rodata_end, KERNEL_R);
+    map_image(image_rodata_end, image_end, KERNEL_RW);
     for (uint32_t i = 0; i < count; i++) {
         phys_t base = ram[i].base & ~(FUT_PAGE_SIZE - 1ull);
         phys_t end = (ram[i].base + ram[i].bytes) & ~(FUT_PAGE_SIZE - 1ull);

@@ -12,7 +12,7 @@ _start:
     b       start
     .long   0
     .quad   0                       // offset from a 2 MiB boundary
-    .quad   kernel_image_bytes      // memory wanted, with bss
+    .quad   image_bytes      // memory wanted, with bss
     .quad   0xa                     // little endian, 4 KiB pages, anywhere in memory
     .quad   0, 0, 0
     .ascii  "ARM\x64"

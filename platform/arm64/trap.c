@@ -100,7 +100,7 @@ void arch_backtrace(void (*emit)(uint64_t pc, void *arg), void *arg, const struc
     uint64_t frame, pair[2];
     if (!t) {
         frame = (uint64_t)__builtin_frame_address(0);
-        for (unsigned n = 0; n < 32 && frame >= (uint64_t)kernel_start && frame < (uint64_t)kernel_end && !(frame & 7); n++) {
+        for (unsigned n = 0; n < 32 && frame >= (uint64_t)image_start && frame < (uint64_t)image_end && !(frame & 7); n++) {
             memcpy(pair, (const void *)frame, sizeof pair);
             if (pair[1])
                 emit(pair[1] - 4, arg);
