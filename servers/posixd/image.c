@@ -79,6 +79,17 @@ static struct image_segment *add_segment(struct image *image)
     return image->segment_count < IMAGE_SEGMENTS ? &image->segment[image->segment_count++] : nullptr;
 }
 
+// From now on nobody can write it through what comes from here: the handle that could is not kept.
+static bool seal(fut_handle_t *memory)
+{
+    fut_handle_t sealed;
+    if (fut_cap_mint(*memory, FUT_RIGHT_READ | FUT_RIGHT_EXEC | FUT_RIGHT_MAP | FUT_RIGHT_DUP, &sealed) != FUT_OK)
+        return false;
+    (void)fut_cap_delete(*memory);
+    *memory = sealed;
+    return true;
+}
+
 // The file's pages as they are. Only for what is never written and is backed by the file to its end.
 static bool use_page_cache(struct image *image, const struct source *s, const struct elf_load *l)
 {
@@ -88,7 +99,7 @@ static bool use_page_cache(struct image *image, const struct source *s, const st
     uint64_t size = 0;
     if (io_file_map(s->file, &memory, &size) != FUT_OK)
         return false;
-    struct image_segment *seg = size >= l->offset + l->filesz ? add_segment(image) : nullptr;
+    struct image_segment *seg = size >= l->offset + l->filesz && seal(&memory) ? add_segment(image) : nullptr;
     if (seg == nullptr) {
         (void)fut_cap_delete(memory);
         return false;
@@ -148,12 +159,8 @@ static fut_status_t store_copies(struct copies *copies)
             status = fut_memory_write(seg->memory, 0, copies->copy[i].data, copies->copy[i].bytes, &written);
         if (status != FUT_OK || written != copies->copy[i].bytes)
             return IO_ERROR_NO_MEMORY;
-        // From now on nobody can write it: the handle that could is not kept.
-        fut_handle_t sealed;
-        if (fut_cap_mint(seg->memory, FUT_RIGHT_READ | FUT_RIGHT_EXEC | FUT_RIGHT_MAP | FUT_RIGHT_DUP, &sealed) != FUT_OK)
+        if (!seal(&seg->memory))
             return IO_ERROR_NO_MEMORY;
-        (void)fut_cap_delete(seg->memory);
-        seg->memory = sealed;
     }
     return FUT_OK;
 }
