@@ -124,13 +124,24 @@ function(futura_finish_kernel)
   if(NOT EXISTS ${script})
     return()
   endif()
-  add_executable(futura_kernel ${sources})
-  target_link_libraries(futura_kernel PRIVATE futura_kernel_flags $<TARGET_NAME_IF_EXISTS:fdt_kernel>)
-  target_link_options(futura_kernel PRIVATE
-    "SHELL:-T ${script}" -nostdlib -static --gc-sections "SHELL:-z max-page-size=4096" --build-id=none
-    -Map=${CMAKE_BINARY_DIR}/futura_kernel.map)
-  set_target_properties(futura_kernel PROPERTIES
-    LINK_DEPENDS ${script} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  add_library(futura_kernel_objects OBJECT ${sources})
+  target_link_libraries(futura_kernel_objects PRIVATE futura_kernel_flags $<TARGET_NAME_IF_EXISTS:fdt_kernel>)
+
+  # Linked twice: the first result gives the names and places of the functions for the second one's backtraces.
+  set(table ${CMAKE_BINARY_DIR}/kernel_symbols.S)
+  add_custom_command(OUTPUT ${table}
+    COMMAND sh -c "llvm-nm-19 -n '$<TARGET_FILE:futura_kernel_nameless>' | awk -f '${CMAKE_SOURCE_DIR}/tools/image/symbols.awk' > '${table}'"
+    DEPENDS futura_kernel_nameless ${CMAKE_SOURCE_DIR}/tools/image/symbols.awk VERBATIM)
+  add_executable(futura_kernel_nameless $<TARGET_OBJECTS:futura_kernel_objects>)
+  add_executable(futura_kernel $<TARGET_OBJECTS:futura_kernel_objects> ${table})
+  foreach(kernel futura_kernel_nameless futura_kernel)
+    target_link_libraries(${kernel} PRIVATE $<TARGET_NAME_IF_EXISTS:fdt_kernel>)
+    target_link_options(${kernel} PRIVATE
+      "SHELL:-T ${script}" -nostdlib -static --gc-sections "SHELL:-z max-page-size=4096" --build-id=none)
+    set_target_properties(${kernel} PROPERTIES
+      LINKER_LANGUAGE C LINK_DEPENDS ${script} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  endforeach()
+  target_link_options(futura_kernel PRIVATE -Map=${CMAKE_BINARY_DIR}/futura_kernel.map)
   if(FUTURA_ARCH STREQUAL arm64)
     add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/futura_kernel.img
       COMMAND llvm-objcopy-19 -O binary $<TARGET_FILE:futura_kernel> ${CMAKE_BINARY_DIR}/futura_kernel.img
