@@ -51,6 +51,8 @@ void posix_init(const struct fut_posix_startup *start)
 
 long posix_errno(fut_status_t status)
 {
+    if (status == IO_ERROR_INTERRUPTED)
+        return -ERESTARTSYS; // a server ended a wait early because we were posted: what follows is decided at delivery
     if (status >= 0)
         return -status; // a declared error of io.Error is errno itself
     switch (status) {
