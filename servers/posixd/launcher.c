@@ -5,7 +5,7 @@
 #include "calls.h"
 #include "posixd.h"
 
-#define TERM_GRACE (2 * NS_PER_SECOND)
+#define TERM_GRACE NS_PER_SECOND
 
 static uint64_t news; // bits set before anybody watched
 
