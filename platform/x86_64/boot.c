@@ -71,8 +71,8 @@ static void read_info(const struct pvh_info *info)
     }
     // The image and the pages taken behind it are cut out of the RAM that holds them.
     const struct pvh_memory *map = phys_to_virt(info->memory_map);
-    phys_t image = (uint64_t)kernel_start - KERNEL_OFFSET;
-    early_next = (uint64_t)kernel_end - KERNEL_OFFSET;
+    phys_t image = (uint64_t)image_start - KERNEL_OFFSET;
+    early_next = (uint64_t)image_end - KERNEL_OFFSET;
     for (uint32_t i = 0; i < info->memory_map_entries; i++) {
         if (map[i].type != MEMORY_RAM) {
             continue;
@@ -92,7 +92,7 @@ static void read_info(const struct pvh_info *info)
 // Takes [image, early_next) out of the range that holds it.
 static void cut_out_image(void)
 {
-    phys_t image = (uint64_t)kernel_start - KERNEL_OFFSET;
+    phys_t image = (uint64_t)image_start - KERNEL_OFFSET;
     for (uint32_t i = 0; i < boot.ram_count; i++) {
         phys_t base = boot.ram[i].base, end = base + boot.ram[i].bytes;
         if (base <= image && image < end) {

@@ -107,10 +107,10 @@ void mmu_init(const struct boot_range *ram, uint32_t count)
         phys_t end = (ram[i].base + ram[i].bytes + MIB2 - 1) & ~(MIB2 - 1);
         map_direct(base, end - base, 0);
     }
-    map_image(kernel_start, kernel_text_end, 0);
-    map_image(kernel_text_end, kernel_rodata_end, pte_nx);
-    map_image(kernel_rodata_end, boot_stack_guard, pte_nx | PTE_WRITE);
-    map_image(boot_stack_guard + FUT_PAGE_SIZE, kernel_end, pte_nx | PTE_WRITE);
+    map_image(image_start, image_text_end, 0);
+    map_image(image_text_end, image_rodata_end, pte_nx);
+    map_image(image_rodata_end, boot_stack_guard, pte_nx | PTE_WRITE);
+    map_image(boot_stack_guard + FUT_PAGE_SIZE, image_end, pte_nx | PTE_WRITE);
     WRITE_CR(3, x86_kernel_root);
 }
 

@@ -123,7 +123,7 @@ static void walk(uint64_t frame, void (*emit)(uint64_t pc, void *arg), void *arg
             return;
         }
         const uint64_t *at = (const uint64_t *)frame;
-        if (at[1] < (uint64_t)kernel_start || at[1] >= (uint64_t)kernel_text_end) {
+        if (at[1] < (uint64_t)image_start || at[1] >= (uint64_t)image_text_end) {
             return;
         }
         emit(at[1], arg);

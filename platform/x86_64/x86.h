@@ -77,7 +77,7 @@ extern struct x86_features x86_features; // cpu.c
 #define MSI_FIRST       256u
 
 // The linker's marks (virtual addresses).
-extern char kernel_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
+extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
 #define KERNEL_OFFSET 0xffffffff80000000ull
 
 void cpu_init(void);                        // cpu.c: control registers, descriptor tables, syscall MSRs
