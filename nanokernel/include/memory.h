@@ -73,7 +73,7 @@ struct memory {
     struct radix_node *root;
     phys_t base;             // PHYS, CONTIGUOUS
     struct memory *parent;   // slice: whose range it is
-    struct list mappings;    // mapping.in_memory and mapping.in_overlay (see mapping_of_link)
+    struct list mappings;    // map_link.link
     struct list faulters;    // thread.fault_link: threads that wait for a page
     struct channel *pager;
     uint64_t pager_badge;
@@ -88,6 +88,9 @@ struct space {
     uint64_t hint;           // where the search for a free range starts
 };
 
+#define MAP_LIMIT_SHIFT 16
+struct map_link { struct list link; struct mapping *map; bool overlay; };
+
 struct mapping {
     struct tree_node node;   // key = start
     uint64_t end;
@@ -96,8 +99,8 @@ struct mapping {
     uint64_t offset;
     struct memory *overlay;  // private mappings only
     uint64_t overlay_offset;
-    uint32_t flags;          // FUT_PROT_*, FUT_MAP_*
-    struct list in_memory, in_overlay;
+    uint32_t flags;          // FUT_PROT_*, FUT_MAP_*; FUT_PROT_* << MAP_LIMIT_SHIFT: what it may ever be
+    struct map_link in_memory, in_overlay; // in memory->mappings and overlay->mappings
 };
 
 #define ACCESS_READ  FUT_PROT_READ
@@ -108,3 +111,30 @@ struct mapping {
 // FUT_ERR_RIGHTS (not for this access), FUT_ERR_NO_MEMORY, FUT_ERR_PEER_CLOSED (pager failed or behind the end),
 // FUT_ERR_WOULD_BLOCK: a pager has to bring it; *wait and *offset say which Memory and where.
 fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t *out, struct memory **wait, uint64_t *offset);
+
+// The page at `offset` of m, made if it is anonymous and missing; `write`: it will be written (copy-on-write is
+// resolved). SLOT bits not included. Same results as space_resolve; *wait is m.
+fut_status_t memory_get(struct memory *m, uint64_t offset, bool write, phys_t *out);
+fut_status_t memory_new(struct account *a, uint64_t bytes, uint32_t kind, struct memory **out);
+fut_status_t memory_snapshot(struct memory *m, uint64_t offset, uint64_t bytes, struct account *a, struct memory **out);
+void memory_decommit(struct memory *m, uint64_t offset, uint64_t bytes);
+uint64_t memory_present(struct memory *m, uint64_t offset, uint64_t bytes);
+// Takes the page at `offset` out of every page table that shows it.
+void memory_unmap_page(struct memory *m, uint64_t offset);
+void memory_protect_range(struct memory *m, uint64_t offset, uint64_t bytes); // makes it read-only everywhere
+void memory_destroy(struct object *o);
+void page_pin(struct page *p);
+void page_unpin(struct page *p);
+void page_unref(struct page *p);
+
+fut_status_t space_new(struct account *a, struct space **out);
+// Maps `memory` (null: anonymous) as flags say; takes its own references. limit: the FUT_PROT_* that it may ever get.
+fut_status_t space_map(struct space *s, struct memory *memory, const struct fut_map *m, uint32_t limit, uint64_t *address);
+fut_status_t space_unmap(struct space *s, uint64_t address, uint64_t bytes);
+fut_status_t space_protect(struct space *s, uint64_t address, uint64_t bytes, uint32_t prot);
+fut_status_t space_clone(struct space *s, struct account *a, struct space **out);
+struct mapping *space_find(const struct space *s, uint64_t va);
+void space_destroy(struct object *o);
+// Copies between kernel memory and a Space through the direct map.
+fut_status_t space_copy(struct space *s, uint64_t va, void *kernel, size_t n, bool write, struct memory **wait, uint64_t *offset);
+extern struct space *table_space; // whose page tables page_alloc_raw works for

@@ -102,3 +102,54 @@ struct cpu {
     uint64_t idle_ticks, switches, calls, faults, interrupts;
 };
 extern struct cpu cpus[];
+
+// --- Scheduler ---------------------------------------------------------------------------------------
+void sched_init(void);
+void thread_ready(struct thread *t);          // makes it runnable (or suspended)
+void thread_dequeue(struct thread *t);        // out of the run queue, if in one
+void thread_set_priority(struct thread *t, uint8_t effective);
+struct thread *leave(void);                   // how every slow entry ends: what runs next
+struct thread *schedule(void);
+void cpu_charge(struct cpu *cpu);
+uint64_t ticks_to_ns(uint64_t ticks);
+
+// --- Time ----------------------------------------------------------------------------------------------
+void timer_start(struct thread *t, uint64_t deadline);
+void timer_stop(struct thread *t);
+uint64_t timer_next(void);
+void timer_expire(uint64_t now);
+
+// --- Threads and tasks ------------------------------------------------------------------------------------
+// Takes t out of whatever it waits for; it is then in no list and has no results yet.
+void thread_unwait(struct thread *t);
+// thread_unwait, results, ready.
+void thread_abort(struct thread *t, fut_status_t status);
+// Ends a wait of a plain system call.
+void thread_wake(struct thread *t, fut_status_t status, uint64_t value);
+// The thread runs its system call again once it is woken.
+void thread_restart_later(struct thread *t);
+void thread_destroy(struct thread *t);
+void task_destroy(struct task *t);
+fut_status_t thread_pin_ipc(struct thread *t, uint64_t address);
+fut_status_t upcall_register(struct thread *t, const struct fut_upcall *u);
+void upcall_unregister(struct thread *t);
+bool upcall_push(struct thread *t, uint32_t cause, uint32_t code, uint64_t address); // false: not registered or no frame left
+void thread_post(struct thread *t, uint64_t bits);
+void fault_deliver(struct thread *t, uint32_t code, uint64_t address);
+void fault_answer(struct thread *t, uint64_t action);
+fut_status_t task_new(struct account *a, struct space *s, struct task **out);
+fut_status_t thread_new(struct task *task, struct thread **out);
+
+// --- User memory -------------------------------------------------------------------------------------------
+// Copies between the kernel and the calling thread's Space, bringing pages in. SYS_BLOCKED: the thread waits for
+// a pager and the system call starts over.
+fut_status_t user_read(struct thread *t, void *to, uint64_t from, size_t n);
+fut_status_t user_write(struct thread *t, uint64_t to, const void *from, size_t n);
+fut_status_t user_prepare(struct thread *t, uint64_t at, size_t n, uint32_t access); // pages are there
+void thread_wait_page(struct thread *t, struct memory *m, uint64_t offset, uint32_t access);
+void memory_wake_faulters(struct memory *m, uint64_t first, uint64_t bytes);
+
+// --- System calls -----------------------------------------------------------------------------------------------
+typedef fut_status_t syscall_fn(struct thread *t, const uint64_t *a, uint64_t *value);
+#define SYS_BLOCKED 1   // no results: the thread waits, or its registers are already what they should be
+struct thread *syscall_slow(struct thread *t, uint32_t op);

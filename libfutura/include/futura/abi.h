@@ -74,7 +74,7 @@
 #define FUT_SYS_WAITSET_CREATE  36   // () -> handle
 #define FUT_SYS_WAITSET_ADD     37   // (set, event, mask, key): replaces an entry with the same key
 #define FUT_SYS_WAITSET_REMOVE  38   // (set, key)
-#define FUT_SYS_WAITSET_WAIT    39   // (set, struct fut_ready *, max, deadline ns) -> count; level, never clears
+#define FUT_SYS_WAITSET_WAIT    39   // (set, struct fut_ready *, max, deadline ns, FUT_WAIT_INTERRUPTIBLE or 0) -> count; level, never clears
 // Memory and Spaces.
 #define FUT_SYS_MEMORY_CREATE   48   // (bytes, FUT_MEM_* flags) -> handle
 #define FUT_SYS_MEMORY_SLICE    49   // (mem, offset, bytes) -> Memory naming part of a physical or contiguous one
@@ -88,11 +88,11 @@
 #define FUT_SYS_MEMORY_FAIL     57   // (paged, offset, bytes): waiting faults fail
 #define FUT_SYS_MEMORY_DECOMMIT 58   // (mem, offset, bytes): drops pages (zero, or paged out)
 #define FUT_SYS_MEMORY_DIRTY    59   // (paged, offset, uint64 bitmap *, pages) -> count; clears dirty marks
-#define FUT_SYS_SPACE_CREATE    64   // () -> handle
+#define FUT_SYS_SPACE_CREATE    64   // (account or 0) -> handle
 #define FUT_SYS_SPACE_MAP       65   // (space, const struct fut_map *) -> address
 #define FUT_SYS_SPACE_UNMAP     66   // (space, address, bytes)
 #define FUT_SYS_SPACE_PROTECT   67   // (space, address, bytes, prot)
-#define FUT_SYS_SPACE_CLONE     68   // (space) -> Space: private mappings snapshotted, shared ones shared
+#define FUT_SYS_SPACE_CLONE     68   // (space, account or 0) -> Space: private mappings snapshotted, shared ones shared
 #define FUT_SYS_SPACE_QUERY     69   // (space, address, struct fut_mapping *): the mapping at or above it
 #define FUT_SYS_SPACE_READ      70   // (space, address, buffer, length) -> bytes
 #define FUT_SYS_SPACE_WRITE     71   // (space, address, buffer, length) -> bytes
@@ -120,7 +120,7 @@
 #define FUT_SYS_TLS_SET        101   // (value): the calling thread's TLS register
 #define FUT_SYS_THREAD_DESTROY 102   // (thread)
 // Waiting on words, time.
-#define FUT_SYS_FUTEX_WAIT     104   // (uint32 *, expected, deadline ns)
+#define FUT_SYS_FUTEX_WAIT     104   // (uint32 *, expected, deadline ns, FUT_WAIT_INTERRUPTIBLE or 0); WOULD_BLOCK: another value
 #define FUT_SYS_FUTEX_WAKE     105   // (uint32 *, count) -> woken
 #define FUT_SYS_FUTEX_REQUEUE  106   // (uint32 *, wake, uint32 *to, requeue) -> woken
 #define FUT_SYS_CLOCK          107   // () -> monotonic ns since boot

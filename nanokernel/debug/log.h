@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MPL-2.0
+#pragma once
+#include <base.h>
+
+#define LOG_BYTES (128u << 10)
+extern bool log_console;              // also print on the platform's console
+void log_write(const char *text, size_t n);
+size_t log_read(uint64_t offset, char *to, size_t n, uint64_t *from); // from: the first byte still held, if offset is gone
+uint64_t log_end(void);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// Last words: what was wrong, where, in whose name.
+#include <kernel.h>
+#include <lib/format.h>
+#include "log.h"
+#include "symbols.h"
+
+static bool panicking;
+
+static void put(char c, void *)
+{
+    log_write(&c, 1);
+}
+
+static void frame(uint64_t pc, void *)
+{
+    uint64_t offset = 0;
+    const char *name = symbol_find(pc, &offset);
+    if (name)
+        klog("  %016lx %s+0x%lx\n", (unsigned long)pc, name, (unsigned long)offset);
+    else
+        klog("  %016lx\n", (unsigned long)pc);
+}
+
+void panic(const char *f, ...)
+{
+    log_console = true;
+    if (panicking) {
+        klog("\npanic within a panic\n");
+        arch_power(FUT_POWER_EXIT, 3);
+    }
+    panicking = true;
+    klog("\nKernel panic: ");
+    va_list args;
+    va_start(args, f);
+    format(put, nullptr, f, args);
+    va_end(args);
+    struct cpu *cpu = arch_cpu();
+    struct thread *t = cpu ? cpu->current : nullptr;
+    if (t)
+        klog("\nthread %lu of task %lu\n", (unsigned long)t->object.id, (unsigned long)(t->task ? t->task->object.id : 0));
+    else
+        klog("\nno thread\n");
+    klog("kernel stack:\n");
+    arch_backtrace(frame, nullptr, nullptr);
+    if (t) {
+        arch_dump_regs(t);
+        klog("user stack:\n");
+        arch_backtrace(frame, nullptr, t);
+    }
+    arch_power(FUT_POWER_EXIT, 3);
+}

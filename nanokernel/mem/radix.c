@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// The page map of a Memory: a radix tree with 64 slots a node. Its height follows from the size.
+#include "radix.h"
+
+uint32_t radix_height(uint64_t bytes)
+{
+    uint32_t h = 1;
+    while (h < 6 && bytes > (uint64_t)FUT_PAGE_SIZE << (RADIX_SHIFT * h))
+        h++;
+    return h;
+}
+
+uint64_t *radix_find(const struct memory *m, uint64_t index)
+{
+    struct radix_node *n = m->root;
+    for (uint32_t level = m->height; n; level--) {
+        uint64_t *slot = &n->slot[index >> (RADIX_SHIFT * (level - 1)) & (RADIX_SLOTS - 1)];
+        if (level == 1)
+            return slot;
+        n = (struct radix_node *)(uintptr_t)*slot;
+    }
+    return nullptr;
+}
+
+uint64_t *radix_make(struct memory *m, uint64_t index)
+{
+    if (!m->root && !(m->root = slab_alloc(sizeof(struct radix_node))))
+        return nullptr;
+    struct radix_node *n = m->root;
+    for (uint32_t level = m->height;; level--) {
+        uint64_t *slot = &n->slot[index >> (RADIX_SHIFT * (level - 1)) & (RADIX_SLOTS - 1)];
+        if (level == 1)
+            return slot;
+        if (!*slot) {
+            struct radix_node *child = slab_alloc(sizeof *child);
+            if (!child)
+                return nullptr;
+            *slot = (uintptr_t)child;
+        }
+        n = (struct radix_node *)(uintptr_t)*slot;
+    }
+}
+
+bool radix_grow(struct memory *m, uint64_t bytes)
+{
+    for (uint32_t want = radix_height(bytes); m->height < want; m->height++) {
+        if (!m->root)
+            continue;
+        struct radix_node *n = slab_alloc(sizeof *n);
+        if (!n)
+            return false;
+        n->slot[0] = (uintptr_t)m->root;
+        m->root = n;
+    }
+    return true;
+}
+
+static void each(struct memory *m, struct radix_node *n, uint32_t level, uint64_t base, uint64_t first, uint64_t last,
+                 void (*fn)(struct memory *, uint64_t, uint64_t *, void *), void *arg)
+{
+    uint32_t shift = RADIX_SHIFT * (level - 1);
+    uint64_t span = 1ull << shift;
+    uint64_t from = first > base ? (first - base) >> shift : 0;
+    for (uint64_t i = from; i < RADIX_SLOTS; i++) {
+        uint64_t at = base + i * span;
+        if (at > last)
+            return;
+        if (!n->slot[i])
+            continue;
+        if (level == 1)
+            fn(m, at, &n->slot[i], arg);
+        else
+            each(m, (struct radix_node *)(uintptr_t)n->slot[i], level - 1, at, first, last, fn, arg);
+    }
+}
+
+void radix_each(struct memory *m, uint64_t first, uint64_t last,
+                void (*fn)(struct memory *, uint64_t, uint64_t *, void *), void *arg)
+{
+    if (m->root && first <= last)
+        each(m, m->root, m->height, 0, first, last, fn, arg);
+}
+
+static void free_nodes(struct radix_node *n, uint32_t level)
+{
+    if (level > 1)
+        for (uint32_t i = 0; i < RADIX_SLOTS; i++)
+            if (n->slot[i])
+                free_nodes((struct radix_node *)(uintptr_t)n->slot[i], level - 1);
+    slab_free(n, sizeof *n);
+}
+
+void radix_free(struct memory *m)
+{
+    if (m->root)
+        free_nodes(m->root, m->height);
+    m->root = nullptr;
+}

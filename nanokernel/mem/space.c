@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// Spaces: what is mapped where, and bringing a page in at the first access to it.
+//
+// A mapping without an overlay shares its Memory. One with an overlay is private; anonymous memory is an
+// overlay above nothing. Cutting a mapping in two gives both parts the same Memory at different offsets.
+#include <kernel.h>
+#include <ipc.h>
+
+#define PAGE_MASK ((uint64_t)FUT_PAGE_SIZE - 1)
+#define PROT_MASK (FUT_PROT_READ | FUT_PROT_WRITE | FUT_PROT_EXEC)
+
+fut_status_t space_new(struct account *a, struct space **out)
+{
+    struct object *o;
+    fut_status_t status = object_new(FUT_OBJ_SPACE, a, &o);
+    if (status)
+        return status;
+    struct space *s = object_of(o, struct space);
+    s->hint = 0x100000000ull;
+    table_space = s;
+    bool ok = arch_space_init(&s->arch);
+    table_space = nullptr;
+    if (!ok) {
+        s->table_pages = UINT64_MAX; // nothing to take down
+        object_unref(o);
+        return FUT_ERR_NO_MEMORY;
+    }
+    *out = s;
+    return FUT_OK;
+}
+
+struct mapping *space_find(const struct space *s, uint64_t va)
+{
+    struct tree_node *n = tree_floor(&s->mappings, va);
+    struct mapping *m = n ? container_of(n, struct mapping, node) : nullptr;
+    return m && va < m->end ? m : nullptr;
+}
+
+static void link_mapping(struct mapping *m)
+{
+    m->in_memory = (struct map_link){.map = m, .overlay = false};
+    m->in_overlay = (struct map_link){.map = m, .overlay = true};
+    list_init(&m->in_memory.link);
+    list_init(&m->in_overlay.link);
+    tree_insert(&m->space->mappings, &m->node);
+    if (m->memory) {
+        object_ref(&m->memory->object);
+        list_append(&m->memory->mappings, &m->in_memory.link);
+    }
+    if (m->overlay) {
+        object_ref(&m->overlay->object);
+        list_append(&m->overlay->mappings, &m->in_overlay.link);
+    }
+}
+
+static struct mapping *mapping_new(struct space *s, uint64_t start, uint64_t end)
+{
+    struct mapping *m = slab_alloc(sizeof *m);
+    if (m) {
+        m->space = s;
+        m->node.key = start;
+        m->end = end;
+    }
+    return m;
+}
+
+static void mapping_free(struct mapping *m)
+{
+    struct space *s = m->space;
+    table_space = s;
+    arch_unmap_range(&s->arch, m->node.key, m->end - m->node.key);
+    table_space = nullptr;
+    tree_remove(&s->mappings, &m->node);
+    list_remove(&m->in_memory.link);
+    list_remove(&m->in_overlay.link);
+    if (m->memory)
+        object_unref(&m->memory->object);
+    if (m->overlay) {
+        // No other mapping shows this part of the overlay.
+        if (m->overlay->object.refs > 1)
+            memory_decommit(m->overlay, m->overlay_offset, m->end - m->node.key);
+        object_unref(&m->overlay->object);
+    }
+    slab_free(m, sizeof *m);
+}
+
+static fut_status_t map_page(struct mapping *m, uint64_t va, phys_t phys, uint32_t prot, uint32_t cache)
+{
+    if ((prot & FUT_PROT_EXEC) && cache == ARCH_CACHE_NORMAL)
+        arch_sync_icache(phys_to_virt(phys));
+    table_space = m->space;
+    bool ok = arch_map(&m->space->arch, va, phys, prot, cache);
+    table_space = nullptr;
+    return ok ? FUT_OK : FUT_ERR_NO_MEMORY;
+}
+
+fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t *out, struct memory **wait, uint64_t *offset)
+{
+    va &= ~PAGE_MASK;
+    struct mapping *m = space_find(s, va);
+    if (!m)
+        return FUT_ERR_NOT_FOUND;
+    if (access & ~m->flags)
+        return FUT_ERR_RIGHTS;
+    bool write = access & ACCESS_WRITE;
+    uint32_t prot = m->flags & PROT_MASK;
+    uint64_t at = va - m->node.key;
+    fut_status_t status;
+    phys_t phys;
+    if (!m->overlay) {
+        status = memory_get(m->memory, m->offset + at, write, &phys);
+        if (status) {
+            *wait = m->memory;
+            *offset = m->offset + at;
+            return status;
+        }
+        // Write access shows that a page is dirty, and must not be given to one that others share.
+        struct page *p = m->memory->kind == MEMORY_ANON ? phys_page(phys) : nullptr;
+        if (!write && (m->memory->kind == MEMORY_PAGED || (p && p->refs > 1)))
+            prot &= ~FUT_PROT_WRITE;
+        *out = phys;
+        return map_page(m, va, phys, prot, m->memory->cache);
+    }
+    struct memory *o = m->overlay;
+    bool has = memory_present(o, m->overlay_offset + at, FUT_PAGE_SIZE);
+    if (has || !m->memory) {
+        status = memory_get(o, m->overlay_offset + at, write, &phys);
+        if (status)
+            return status;
+        if (!write && phys_page(phys)->refs > 1)
+            prot &= ~FUT_PROT_WRITE;
+        *out = phys;
+        return map_page(m, va, phys, prot, ARCH_CACHE_NORMAL);
+    }
+    status = memory_get(m->memory, m->offset + at, false, &phys);
+    if (status) {
+        *wait = m->memory;
+        *offset = m->offset + at;
+        return status;
+    }
+    if (!write) {
+        *out = phys;
+        return map_page(m, va, phys, prot & ~FUT_PROT_WRITE, ARCH_CACHE_NORMAL);
+    }
+    phys_t copy;
+    status = memory_get(o, m->overlay_offset + at, true, &copy);
+    if (status)
+        return status;
+    arch_copy_page(phys_to_virt(copy), phys_to_virt(phys));
+    *out = copy;
+    return map_page(m, va, copy, prot, ARCH_CACHE_NORMAL);
+}
+
+fut_status_t space_copy(struct space *s, uint64_t va, void *kernel, size_t n, bool write, struct memory **wait, uint64_t *offset)
+{
+    char *k = kernel;
+    if (n && (va < FUT_USER_BASE || va >= FUT_USER_TOP || n > FUT_USER_TOP - va))
+        return FUT_ERR_ADDRESS;
+    while (n) {
+        phys_t phys;
+        fut_status_t status = space_resolve(s, va, write ? ACCESS_WRITE : ACCESS_READ, &phys, wait, offset);
+        if (status)
+            return status == FUT_ERR_WOULD_BLOCK || status == FUT_ERR_NO_MEMORY ? status : FUT_ERR_ADDRESS;
+        struct mapping *m = space_find(s, va);
+        if (m->memory && m->memory->cache != ARCH_CACHE_NORMAL)
+            return FUT_ERR_ADDRESS; // device registers are not for the kernel to touch
+        size_t in_page = va & PAGE_MASK;
+        size_t part = min(n, FUT_PAGE_SIZE - in_page);
+        char *p = (char *)phys_to_virt(phys) + in_page;
+        if (write)
+            memcpy(p, k, part);
+        else
+            memcpy(k, p, part);
+        va += part;
+        k += part;
+        n -= part;
+    }
+    return FUT_OK;
+}
+
+// --- Mapping ------------------------------------------------------------------------------------------
+static bool range_ok(uint64_t address, uint64_t bytes)
+{
+    return !(address & PAGE_MASK) && !(bytes & PAGE_MASK) && bytes && address >= FUT_USER_BASE &&
+           address < FUT_USER_TOP && bytes <= FUT_USER_TOP - address;
+}
+
+static bool range_free(const struct space *s, uint64_t address, uint64_t bytes)
+{
+    if (space_find(s, address))
+        return false;
+    struct tree_node *n = tree_ceiling(&s->mappings, address);
+    return !n || n->key - address >= bytes;
+}
+
+// First fit at or after `from`, with a guard page on either side.
+static uint64_t find_free(const struct space *s, uint64_t from, uint64_t bytes)
+{
+    uint64_t at = from;
+    struct mapping *m = space_find(s, at);
+    if (m)
+        at = m->end + FUT_PAGE_SIZE;
+    for (;;) {
+        if (at >= FUT_USER_TOP || bytes > FUT_USER_TOP - at)
+            return 0;
+        struct tree_node *n = tree_ceiling(&s->mappings, at);
+        if (!n || n->key - at >= bytes + FUT_PAGE_SIZE)
+            return at;
+        at = container_of(n, struct mapping, node)->end + FUT_PAGE_SIZE;
+    }
+}
+
+fut_status_t space_map(struct space *s, struct memory *memory, const struct fut_map *q, uint32_t limit, uint64_t *address)
+{
+    uint32_t known = PROT_MASK | FUT_MAP_FIXED | FUT_MAP_REPLACE | FUT_MAP_PRIVATE | FUT_MAP_NO_FAULT |
+                     FUT_MAP_SHARED_FORK | FUT_MAP_ANON;
+    uint32_t flags = q->flags;
+    if ((flags & ~known) || (q->offset & PAGE_MASK) || (q->bytes & PAGE_MASK) || q->bytes == 0 ||
+        q->bytes > FUT_USER_TOP || (q->address & PAGE_MASK))
+        return FUT_ERR_ARGUMENT;
+    if ((flags & FUT_PROT_WRITE) && (flags & FUT_PROT_EXEC))
+        return FUT_ERR_ARGUMENT;
+    if (memory && (q->offset >= memory->bytes || q->bytes > memory->bytes - q->offset))
+        return FUT_ERR_ARGUMENT;
+    if (memory && (flags & FUT_MAP_PRIVATE) && memory->cache != ARCH_CACHE_NORMAL)
+        return FUT_ERR_UNSUPPORTED;
+    if (memory && (flags & FUT_MAP_NO_FAULT) && memory->kind == MEMORY_PAGED)
+        return FUT_ERR_UNSUPPORTED;
+    uint64_t at = q->address;
+    if (flags & (FUT_MAP_FIXED | FUT_MAP_REPLACE)) {
+        if (!range_ok(at, q->bytes))
+            return FUT_ERR_ARGUMENT;
+        if (!(flags & FUT_MAP_REPLACE) && !range_free(s, at, q->bytes))
+            return FUT_ERR_EXISTS;
+    } else if (!at || !range_ok(at, q->bytes) || !range_free(s, at, q->bytes)) {
+        at = find_free(s, s->hint, q->bytes);
+        if (!at)
+            at = find_free(s, FUT_USER_BASE, q->bytes);
+        if (!at)
+            return FUT_ERR_NO_MEMORY;
+    }
+    struct mapping *m = mapping_new(s, at, at + q->bytes);
+    if (!m)
+        return FUT_ERR_NO_MEMORY;
+    m->flags = (flags & (PROT_MASK | FUT_MAP_PRIVATE | FUT_MAP_SHARED_FORK | FUT_MAP_ANON)) | limit << MAP_LIMIT_SHIFT;
+    m->offset = q->offset;
+    fut_status_t status = FUT_OK;
+    struct memory *made = nullptr;
+    if (!memory || (flags & FUT_MAP_PRIVATE)) {
+        status = memory_new(s->object.account, q->bytes, MEMORY_ANON, &made);
+        if (status) {
+            slab_free(m, sizeof *m);
+            return status;
+        }
+    }
+    if (flags & FUT_MAP_REPLACE) {
+        status = space_unmap(s, at, q->bytes);
+        if (status) {
+            if (made)
+                object_unref(&made->object);
+            slab_free(m, sizeof *m);
+            return status;
+        }
+    }
+    if (!memory && (flags & FUT_MAP_SHARED_FORK)) {
+        m->memory = made;
+        m->offset = 0;
+    } else {
+        m->memory = memory;
+        m->overlay = made;
+    }
+    link_mapping(m);
+    if (made)
+        object_unref(&made->object);
+    *address = at;
+    return FUT_OK;
+}
+
+// Cuts the mapping that holds `va` so that one starts there.
+static fut_status_t split_at(struct space *s, uint64_t va)
+{
+    struct mapping *m = space_find(s, va);
+    if (!m || m->node.key == va)
+        return FUT_OK;
+    struct mapping *upper = mapping_new(s, va, m->end);
+    if (!upper)
+        return FUT_ERR_NO_MEMORY;
+    upper->memory = m->memory;
+    upper->overlay = m->overlay;
+    upper->flags = m->flags;
+    upper->offset = m->offset + (va - m->node.key);
+    upper->overlay_offset = m->overlay_offset + (va - m->node.key);
+    m->end = va;
+    link_mapping(upper);
+    return FUT_OK;
+}
+
+fut_status_t space_unmap(struct space *s, uint64_t address, uint64_t bytes)
+{
+    if (!range_ok(address, bytes))
+        return FUT_ERR_ARGUMENT;
+    fut_status_t status = split_at(s, address);
+    if (!status)
+        status = split_at(s, address + bytes);
+    if (status)
+        return status;
+    struct tree_node *n;
+    while ((n = tree_ceiling(&s->mappings, address)) && n->key < address + bytes)
+        mapping_free(container_of(n, struct mapping, node));
+    return FUT_OK;
+}
+
+fut_status_t space_protect(struct space *s, uint64_t address, uint64_t bytes, uint32_t prot)
+{
+    if (!range_ok(address, bytes) || (prot & ~PROT_MASK) || ((prot & FUT_PROT_WRITE) && (prot & FUT_PROT_EXEC)))
+        return FUT_ERR_ARGUMENT;
+    // All of it must be mapped, and nothing is gained that the capability mapped did not allow.
+    for (uint64_t at = address; at < address + bytes;) {
+        struct mapping *m = space_find(s, at);
+        if (!m)
+            return FUT_ERR_NOT_FOUND;
+        if (prot & ~(m->flags >> MAP_LIMIT_SHIFT))
+            return FUT_ERR_RIGHTS;
+        at = m->end;
+    }
+    fut_status_t status = split_at(s, address);
+    if (!status)
+        status = split_at(s, address + bytes);
+    if (status)
+        return status;
+    for (uint64_t at = address; at < address + bytes;) {
+        struct mapping *m = space_find(s, at);
+        m->flags = (m->flags & ~PROT_MASK) | prot;
+        // Entries come back at the next access, with the rights that their page may have.
+        table_space = s;
+        arch_unmap_range(&s->arch, m->node.key, m->end - m->node.key);
+        table_space = nullptr;
+        at = m->end;
+    }
+    return FUT_OK;
+}
+
+fut_status_t space_clone(struct space *s, struct account *a, struct space **out)
+{
+    struct space *n;
+    fut_status_t status = space_new(a, &n);
+    if (status)
+        return status;
+    n->hint = s->hint;
+    for (struct tree_node *i = tree_first(&s->mappings); i && !status; i = tree_next(i)) {
+        struct mapping *m = container_of(i, struct mapping, node);
+        struct mapping *c = mapping_new(n, m->node.key, m->end);
+        if (!c) {
+            status = FUT_ERR_NO_MEMORY;
+            break;
+        }
+        c->memory = m->memory;
+        c->offset = m->offset;
+        c->flags = m->flags;
+        if (m->overlay) {
+            status = memory_snapshot(m->overlay, m->overlay_offset, m->end - m->node.key, a, &c->overlay);
+            if (status) {
+                slab_free(c, sizeof *c);
+                break;
+            }
+        }
+        link_mapping(c);
+        if (c->overlay)
+            object_unref(&c->overlay->object);
+    }
+    if (status) {
+        object_unref(&n->object);
+        return status;
+    }
+    *out = n;
+    return FUT_OK;
+}
+
+void space_destroy(struct object *o)
+{
+    struct space *s = object_of(o, struct space);
+    struct tree_node *n;
+    while ((n = tree_first(&s->mappings)))
+        mapping_free(container_of(n, struct mapping, node));
+    if (s->table_pages == UINT64_MAX)
+        return;
+    struct cpu *cpu = arch_cpu();
+    if (cpu->space == s) {
+        arch_switch_space(nullptr);
+        cpu->space = nullptr;
+    }
+    table_space = s;
+    arch_space_free(&s->arch);
+    table_space = nullptr;
+    kassert(s->table_pages == 0);
+}
