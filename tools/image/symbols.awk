@@ -2,7 +2,11 @@
 # `llvm-nm -n KERNEL | awk -f symbols.awk` prints, as assembly, the table that nanokernel/debug/symbols.c searches: the
 # functions of the kernel's text, ascending: struct { uint64_t address; const char *name; } and their number.
 
-($2 == "t" || $2 == "T") && $3 !~ /^[.$]/ && $3 !~ /^kernel_/ && $1 >= "ffffffff" {
+BEGIN {
+    count = 0 # unset, it would be the index "" at first
+}
+
+($2 == "t" || $2 == "T") && $3 !~ /^[.$]/ && $3 !~ /^image_/ && $1 >= "ffffffff" {
     address[count] = $1
     name[count++] = $3
 }
