@@ -10,6 +10,7 @@ A case is a text file of steps, one a line:
     disk TYPE SIZE          a disk of its own for this case (else: a shared one whose changes are forgotten)
     second TYPE SIZE        a second disk (/dev/vdb)
     tree CMD                CMD fills $TREE on this machine; both disks start with its contents
+    program NAME            programs/NAME.c, compiled for Linux on the architecture, becomes /t/NAME on the disks
     boot [OPTION]...        boots with more options for `tools/futura run` (implied before the first step that needs it)
     timeout SECONDS         for every step that follows
     $ CMD                   types CMD at the prompt; what is printed until the next prompt must be the lines below it:
@@ -213,6 +214,14 @@ class Case:
         self.call(argv)
         return path
 
+    def program(self, name):
+        self.tree = self.tree or os.path.join(self.scratch, "tree")
+        os.makedirs(os.path.join(self.tree, "t"), exist_ok=True)
+        target = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[self.arch]
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", name + ".c")
+        self.call(["clang-19", "--target=" + target, "-std=c23", "-O1", "-ffreestanding", "-nostdlibinc", "-nostdlib", "-static",
+                   "-fno-pic", "-fuse-ld=lld", "-w", "-o", os.path.join(self.tree, "t", name), source])
+
     def shared_disk(self):
         path = os.path.join(self.work, "shared.img")
         with open(path + ".lock", "w") as lock:
@@ -300,6 +309,8 @@ class Case:
             self.tree = os.path.join(self.scratch, "tree")
             os.makedirs(self.tree, exist_ok=True)
             self.shell(argument, expected)
+        elif word == "program":
+            self.program(argument)
         elif word == "boot":
             self.boot(shlex.split(argument))
         elif word == "poweroff":
