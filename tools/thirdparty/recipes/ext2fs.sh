@@ -6,7 +6,7 @@
 # few tools in it) comes from picolibc's headers and is linked by fsd.
 
 source_pin=e2fsprogs
-needs=picolibc
+[ "$arch" = host ] || needs=picolibc
 
 recipe() {
     s=$src/lib
@@ -89,7 +89,8 @@ EOF
         echo "$f obj/$d-$(basename "$f" .c).o"
     done >jobs
     flags="$cc_flags -O2 -g -w -std=gnu17 -DHAVE_CONFIG_H -include sys/time.h"
-    flags="$flags -I gen -I gen/ext2fs -I gen/uuid -I $s -I $s/ext2fs -I $s/et -I missing -isystem $dep_picolibc/include"
+    flags="$flags -I gen -I gen/ext2fs -I gen/uuid -I $s -I $s/ext2fs -I $s/et -I missing"
+    [ "$arch" = host ] || flags="$flags -isystem $dep_picolibc/include"
     xargs -P "$jobs" -L 1 sh -c 'clang-19 '"$flags"' -c "$0" -o "$1"' <jobs
     mkdir -p "$out/lib" "$out/include/ext2fs" "$out/include/et" "$out/include/e2p" "$out/include/uuid"
     llvm-ar-19 rcs "$out/lib/libext2fs.a" obj/*.o
