@@ -27,7 +27,8 @@ static long futex_wait(u64 word, uint32_t expected, uint64_t deadline)
 {
     if (!user_touch(word, 4, false))
         return -EFAULT;
-    fut_status_t status = fut_futex_wait((const uint32_t *)word, expected, deadline);
+    fut_status_t status =
+        (fut_status_t)fut_syscall(FUT_SYS_FUTEX_WAIT, word, expected, deadline, FUT_WAIT_INTERRUPTIBLE, 0, 0).status;
     switch (status) {
     case FUT_OK: return 0;
     case FUT_ERR_WOULD_BLOCK:

@@ -94,9 +94,9 @@ static fut_status_t wait_many(struct posix_poll *p, unsigned count, uint64_t dea
             status = fut_waitset_add(set, f->watch, ready_mask(p[i].events), i);
     }
     struct fut_ready ready;
-    uint64_t got;
     if (status == FUT_OK)
-        status = fut_waitset_wait(set, &ready, 1, deadline, &got);
+        status = (fut_status_t)fut_syscall(FUT_SYS_WAITSET_WAIT, set, (uintptr_t)&ready, 1, deadline,
+                                           FUT_WAIT_INTERRUPTIBLE, 0).status;
     (void)fut_cap_delete(set);
     return status;
 }
