@@ -46,6 +46,7 @@ struct thread {
     uint32_t attention;      // ATTENTION_*: anything to do before user mode
     uint64_t native_base, native_bytes; // copied from the task
     uint8_t priority, base_priority;
+    uint8_t ceiling;         // what it may give itself and its threads
     bool suspended, queued;  // queued: in a run queue
     uint32_t call_flags;     // FUT_IPC_* or FUT_WAIT_* of the wait
     struct thread *caller;   // whose call this thread received last and has not answered or saved

@@ -21,7 +21,7 @@ fut_status_t thread_new(struct task *task, struct thread **out)
     object_ref(&task->space->object);
     t->native_base = task->native_base;
     t->native_bytes = task->native_bytes;
-    t->priority = t->base_priority = FUT_PRIORITY_DEFAULT;
+    t->priority = t->base_priority = t->ceiling = FUT_PRIORITY_DEFAULT;
     t->suspended = true;
     list_init(&t->queue.link);
     list_init(&t->cancel_link);
@@ -226,7 +226,7 @@ fut_status_t sys_thread_create(struct thread *t, const uint64_t *a, uint64_t *va
         return status;
     if (task->dead)
         return FUT_ERR_STATE;
-    if (p.priority > t->base_priority || p.priority >= PRIORITIES)
+    if (p.priority > t->ceiling)
         return FUT_ERR_ARGUMENT;
     if (p.fault_session) {
         status = cap_get(t->task, p.fault_session, FUT_OBJ_SESSION, FUT_RIGHT_CALL, &fault);
@@ -240,7 +240,7 @@ fut_status_t sys_thread_create(struct thread *t, const uint64_t *a, uint64_t *va
     status = thread_new(task, &n);
     if (status)
         return status;
-    n->priority = n->base_priority = (uint8_t)(p.priority ? p.priority : t->base_priority);
+    n->priority = n->base_priority = n->ceiling = (uint8_t)(p.priority ? p.priority : t->base_priority);
     arch_thread_init(n, p.entry, p.stack, p.argument, p.tls);
     if (p.regs) {
         if (!arch_regs_set(n, &regs))
@@ -357,8 +357,10 @@ fut_status_t sys_thread_priority(struct thread *t, const uint64_t *a, uint64_t *
     fut_status_t status = get_thread(t, a[0], FUT_RIGHT_MANAGE, &n);
     if (status)
         return status;
-    if (a[1] >= PRIORITIES || a[1] > t->base_priority)
+    if (a[1] > t->ceiling)
         return FUT_ERR_ARGUMENT;
+    if (n != t)
+        n->ceiling = (uint8_t)a[1];
     n->base_priority = (uint8_t)a[1];
     thread_set_priority(n, (uint8_t)a[1]);
     return FUT_OK;
