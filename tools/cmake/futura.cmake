@@ -112,7 +112,8 @@ endfunction()
 # FUTURA_KERNEL_FILE is what QEMU's -kernel gets.
 function(futura_finish_kernel)
   get_property(sources GLOBAL PROPERTY FUTURA_KERNEL_SOURCES)
-  if(NOT sources OR NOT EXISTS ${CMAKE_SOURCE_DIR}/nanokernel/CMakeLists.txt)
+  if(NOT sources OR NOT EXISTS ${CMAKE_SOURCE_DIR}/nanokernel/CMakeLists.txt
+      OR NOT EXISTS ${CMAKE_SOURCE_DIR}/platform/${FUTURA_ARCH}/CMakeLists.txt)
     return()
   endif()
   if(FUTURA_ARCH STREQUAL host)
