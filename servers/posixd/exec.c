@@ -309,7 +309,7 @@ static fut_status_t grant_own(const struct exec_request *x, struct build *b, str
 {
     fut_handle_t session;
     b->badge = object_reserve();
-    fut_status_t status = fut_session_mint(posixd.server.channel, b->badge, UINT32_MAX, &session);
+    fut_status_t status = fut_session_mint(posixd.server.channel, b->badge, SESSION_ALL, &session);
     if (status != FUT_OK)
         return status;
     status = grant(b, session, FUT_RIGHTS_ALL, &s->process);

@@ -7,7 +7,7 @@ fut_status_t file_session(struct file *f, const struct file_class *class, io_fil
 {
     f->class = class;
     object_add(&f->object, OBJECT_FILE);
-    fut_status_t status = fut_session_mint(posixd.server.channel, f->object.badge, UINT32_MAX, &out->h);
+    fut_status_t status = fut_session_mint(posixd.server.channel, f->object.badge, SESSION_ALL, &out->h);
     if (status != FUT_OK) {
         object_remove(&f->object);
         return IO_ERROR_NO_MEMORY;

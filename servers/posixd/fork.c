@@ -69,7 +69,7 @@ static fut_status_t clone_task(struct process *child, const struct process *pare
             caps[n++].handle = handles[i];
     }
     fut_handle_t session = 0;
-    fut_status_t status = fut_session_mint(posixd.server.channel, child->object.badge, UINT32_MAX, &session);
+    fut_status_t status = fut_session_mint(posixd.server.channel, child->object.badge, SESSION_ALL, &session);
     if (status == FUT_OK) {
         if (s->process != 0)
             caps[n++] = (struct fut_clone_cap){s->process, session};

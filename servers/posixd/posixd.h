@@ -71,6 +71,7 @@ struct object {
     struct object *next;
     enum object_kind kind;
 };
+#define SESSION_ALL 0xffffu // every permission bit: posixd uses no facets
 void object_add(struct object *o, enum object_kind kind);
 void object_remove(struct object *o);
 uint64_t object_reserve(void);                        // a badge for later

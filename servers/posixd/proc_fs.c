@@ -237,7 +237,7 @@ fut_status_t proc_context(struct process *p, fs_context_t *out)
         return IO_ERROR_NO_MEMORY;
     c->pid = p->pid;
     object_add(&c->object, OBJECT_PROC_CONTEXT);
-    if (fut_session_mint(posixd.server.channel, c->object.badge, UINT32_MAX, &out->h) != FUT_OK) {
+    if (fut_session_mint(posixd.server.channel, c->object.badge, SESSION_ALL, &out->h) != FUT_OK) {
         object_remove(&c->object);
         heap_free(c);
         return IO_ERROR_NO_MEMORY;
