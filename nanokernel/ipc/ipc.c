@@ -8,12 +8,12 @@
 #include <kernel.h>
 #include <ipc.h>
 #include <cap/types.h>
+#include "fast.h"
 #include "fault.h"
 
 struct object stale_reply = {.type = FUT_OBJ_REPLY, .refs = 1, .handles = 1};
 
 #define FIRST_PAGE_BODY (FUT_PAGE_SIZE - FUT_IPC_BODY_OFFSET)
-#define TAG_SLOW ((FUT_TAG_MEMORY | FUT_TAG_LEASE) << 28 | 0xfull << 20) // what the fast path leaves to this file
 
 static inline uint64_t control_out(fut_status_t status, uint32_t perms, uint32_t kind, uint32_t out)
 {
@@ -650,91 +650,28 @@ struct thread *ipc_entry(struct thread *t, uint64_t control)
     return leave();
 }
 
-// --- The fast path --------------------------------------------------------------------------------------------
-// A call in register form without capabilities to a receiver that waits, and its answer, where both sides need
-// no attention and nobody more urgent is ready. Anything else goes to ipc_entry with nothing changed.
-static inline struct thread *hand_over(struct cpu *cpu, struct thread *from, struct thread *to)
-{
-    uint64_t now = arch_counter();
-    from->counter_ticks += now - cpu->counter;
-    cpu->counter = now;
-    cpu->current = to;
-    if (to->space != cpu->space) {
-        cpu->space = to->space;
-        arch_switch_space(&to->space->arch);
-    }
-    return to;
-}
+// --- The fast path (fast.h), with the message in the saved registers -----------------------------------------------
 
 struct thread *ipc_fast_call(struct thread *t, uint64_t control)
 {
-    uint32_t h = (uint32_t)(control >> 32);
-    uint64_t tag = arch_ipc_tag(&t->arch);
-    struct cap *c = cap_lookup(&t->task->caps, h);
-    if (unlikely(!c || c->type != FUT_OBJ_SESSION || !(c->rights & FUT_RIGHT_CALL) || (tag & TAG_SLOW) || t->attention))
+    uint64_t tag = arch_ipc_tag(&t->arch), out = control, badge;
+    struct thread *r = fast_call(t, &out, tag, &badge);
+    if (unlikely(!r))
         return ipc_entry(t, control);
-    struct session *s = object_of(c->object, struct session);
-    struct channel *ch = s->channel;
-    struct list *first = ch->receivers.next;
-    if (unlikely(first == &ch->receivers || !list_empty(&ch->queue)))
-        return ipc_entry(t, control);
-    struct thread *r = container_of(first, struct thread, queue.link);
-    struct cpu *cpu = arch_cpu();
-    if (unlikely(r->attention || r->suspended || r->timer.in || (cpu->ready >> t->priority) > 1))
-        return ipc_entry(t, control);
-    list_remove(first);
-    s->object.refs++;
-    t->session = s;
-    t->channel = ch;
-    t->perms = c->rights >> 16;
-    t->call_flags = control >> 8 & 0xff;
-    t->state = FUT_THREAD_CALLING;
-    t->server = r;
-    t->reply_cap = nullptr;
-    r->caller = t;
-    r->stale_caller = false;
-    r->channel = nullptr;
-    r->state = FUT_THREAD_RUNNABLE;
-    if (t->priority > r->priority)
-        r->priority = t->priority; // it runs: in no queue
     arch_ipc_copy_words(&r->arch, &t->arch);
     arch_ipc_set_caps(&r->arch, 0, 0);
-    arch_ipc_out(&r->arch, (uint64_t)(c->rights >> 16) << 32 | (uint64_t)FUT_RECV_CALL << 48, tag, s->node.key);
-    return hand_over(cpu, t, r);
+    arch_ipc_out(&r->arch, out, tag, badge);
+    return r;
 }
 
 struct thread *ipc_fast_reply_recv(struct thread *t, uint64_t control)
 {
-    uint32_t h = (uint32_t)(control >> 32);
     uint64_t tag = arch_ipc_tag(&t->arch);
-    struct thread *caller = t->caller;
-    struct cap *c = cap_lookup(&t->task->caps, h);
-    if (unlikely(!c || c->type != FUT_OBJ_CHANNEL || !(c->rights & FUT_RIGHT_RECV) || (tag & TAG_SLOW) ||
-                 (uint32_t)arch_ipc_aux(&t->arch) || !caller || t->attention))
+    struct thread *caller = fast_reply_recv(t, control, tag, arch_ipc_aux(&t->arch));
+    if (unlikely(!caller))
         return ipc_entry(t, control);
-    struct channel *ch = object_of(c->object, struct channel);
-    struct cpu *cpu = arch_cpu();
-    if (unlikely(!list_empty(&ch->queue) || ch->stale || !list_empty(&ch->cancels) || (ch->event && ch->event->bits) ||
-                 ch->dead || ch->server_id != t->task->object.id || caller->state != FUT_THREAD_CALLING ||
-                 caller->attention || caller->suspended || caller->timer.in || (cpu->ready >> caller->priority) > 1))
-        return ipc_entry(t, control);
-    struct session *s = caller->session;
-    if (unlikely(s->object.refs == 1))
-        return ipc_entry(t, control);
-    s->object.refs--;
-    caller->session = nullptr;
-    caller->channel = nullptr;
-    caller->server = nullptr;
-    caller->cancel_wanted = false;
-    caller->state = FUT_THREAD_RUNNABLE;
-    t->caller = nullptr;
-    t->priority = t->base_priority;
-    t->state = FUT_THREAD_RECEIVING;
-    t->channel = ch;
-    t->call_flags = control >> 8 & 0xff;
-    list_append(&ch->receivers, &t->queue.link);
     arch_ipc_copy_words(&caller->arch, &t->arch);
     arch_ipc_set_caps(&caller->arch, 0, 0);
     arch_ipc_out(&caller->arch, 0, tag, 0);
-    return hand_over(cpu, t, caller);
+    return caller;
 }
