@@ -39,35 +39,9 @@
 
     .section .text.entry, "ax"
 
-    .globl x86_syscall_entry
-    .balign 64
-x86_syscall_entry:
-    swapgs
-    mov %rsp, %gs:CPU_USER_RSP
-    mov %gs:CPU_THREAD, %rsp
-    mov %rax, T_RAX(%rsp)
-    mov %rbx, T_RBX(%rsp)
-    mov %rdx, T_RDX(%rsp)
-    mov %rsi, T_RSI(%rsp)
-    mov %rdi, T_RDI(%rsp)
-    mov %rbp, T_RBP(%rsp)
-    mov %r8, T_R8(%rsp)
-    mov %r9, T_R9(%rsp)
-    mov %r10, T_R10(%rsp)
-    mov %r12, T_R12(%rsp)
-    mov %r13, T_R13(%rsp)
-    mov %r14, T_R14(%rsp)
-    mov %r15, T_R15(%rsp)
-    mov %rcx, T_PC(%rsp)
-    mov %r11, T_FLAGS(%rsp)
-    movl $0, T_FULL(%rsp)
-    mov %gs:CPU_USER_RSP, %rax
-    mov %rax, T_RSP(%rsp)
-    mov %rsp, %rdi
-    mov %gs:CPU_STACK_TOP, %rsp
-    call kernel_syscall
-
-    // rax: the thread to resume.
+    // Where every entry ends (system calls begin in fastpath.c). rax: the thread to resume.
+    .globl x86_resume
+x86_resume:
 resume:
     cmp %rax, %gs:CPU_THREAD
     jne switch_thread
