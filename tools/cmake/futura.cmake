@@ -39,7 +39,7 @@ target_compile_options(futura_flags INTERFACE
   $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wvla -Wno-unused-command-line-argument>
   $<$<COMPILE_LANGUAGE:C>:-fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections>
   # Paths in debug information and assertions do not depend on where the clone lies.
-  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -fdebug-compilation-dir=.
 )
 target_include_directories(futura_flags INTERFACE ${CMAKE_SOURCE_DIR}/libfutura/include ${FUTURA_GEN})
 

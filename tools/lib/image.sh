@@ -82,9 +82,8 @@ add_files() {
             add_directory "${to%/*}"
             add_one "$from" "$to"
         fi
-    done >"$script"
-    # debugfs complains about directories and files that are (not) there yet, which is no fault here; what counts is
-    # whether the last command, the write, has left the right size.
+    done | awk '!/^mkdir/ || !made[$0]++' >"$script"
+    # debugfs complains about files to remove that are not there, which is no fault here.
     log=$(debugfs -w -f "$script" "$image" 2>&1) || true
     rm -f "$script"
     case $log in
@@ -101,7 +100,10 @@ add_directory() {
     for part in $1; do
         [ -n "$part" ] && [ "$part" != . ] || continue
         path=$path/$part
-        echo "mkdir \"$path\""
+        # debugfs must not be told to make a directory that is there: it would leave a lost inode.
+        if ! debugfs -R "stat \"$path\"" "$image" 2>/dev/null | grep -q '^Inode:'; then
+            echo "mkdir \"$path\""
+        fi
     done
     set +f
     IFS=$old_ifs
