@@ -87,6 +87,7 @@ static fut_status_t v2_msi_alloc(uint32_t *line, struct fut_msi *out)
         if (status != FUT_OK)
             return status;
         msi_used[l / 64] |= 1ull << l % 64;
+        v2_unmask(l); // nobody masks or acknowledges a message
         *line = l;
         *out = (struct fut_msi){.address = frame.setspi, .data = l};
         return FUT_OK;
