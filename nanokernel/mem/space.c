@@ -198,16 +198,18 @@ static bool range_free(const struct space *s, uint64_t address, uint64_t bytes)
 static uint64_t find_free(const struct space *s, uint64_t from, uint64_t bytes)
 {
     uint64_t at = from;
-    struct mapping *m = space_find(s, at);
-    if (m)
-        at = m->end + FUT_PAGE_SIZE;
     for (;;) {
         if (at >= FUT_USER_TOP || bytes > FUT_USER_TOP - at)
             return 0;
-        struct tree_node *n = tree_ceiling(&s->mappings, at);
-        if (!n || n->key - at >= bytes + FUT_PAGE_SIZE)
-            return at;
-        at = container_of(n, struct mapping, node)->end + FUT_PAGE_SIZE;
+        // Mappings can touch: what ends a page before `at` says nothing about what lies at it.
+        struct mapping *m = space_find(s, at);
+        if (!m) {
+            struct tree_node *n = tree_ceiling(&s->mappings, at);
+            if (!n || n->key - at >= bytes + FUT_PAGE_SIZE)
+                return at;
+            m = container_of(n, struct mapping, node);
+        }
+        at = m->end + FUT_PAGE_SIZE;
     }
 }
 
