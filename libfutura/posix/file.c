@@ -259,8 +259,11 @@ long posix_record_lock(unsigned fd, unsigned kind, bool wait, uint64_t owner, ui
 long posix_send_file(unsigned out, unsigned in, uint64_t *offset, size_t bytes)
 {
     enum { BLOCK = 256 << 10 };
-    if (posix_fd_get(in) == nullptr || posix_fd_get(out) == nullptr)
+    const struct posix_fd *source = posix_fd_get(in);
+    if (source == nullptr || posix_fd_get(out) == nullptr)
         return -EBADF;
+    if (source->kind != FUT_POSIX_KIND_REGULAR) // as on Linux; and a terminal's end of input must not be read over
+        return -EINVAL;
     size_t room = bytes < BLOCK ? (size_t)PAGE_UP(bytes) : BLOCK;
     if (room == 0)
         return 0;
