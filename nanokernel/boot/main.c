@@ -3,6 +3,7 @@
 // The start of the generic kernel: memory, the root Account, and the first task, made from the first member
 // of the boot archive (newc cpio) with all initial capabilities in its table. Nothing here runs again, and
 // whatever goes wrong ends the machine with a message: without a first task there is no system.
+#include <debug/log.h>
 #include <kernel.h>
 #include <ipc.h>
 #include <cap/types.h>
@@ -210,10 +211,32 @@ static struct thread *first_task(const struct boot *boot)
     return t;
 }
 
+// The kernel's own options are words of its command line. There is one: "verbose" keeps the log on the console
+// after a driver has taken it, for finding out why user space does not come up.
+static bool has_word(const char *line, const char *word)
+{
+    size_t n = 0;
+    while (word[n])
+        n++;
+    for (; *line; line++) {
+        size_t i = 0;
+        while (i < n && line[i] == word[i])
+            i++;
+        if (i == n && (line[n] == ' ' || line[n] == 0))
+            return true;
+        while (*line && *line != ' ')
+            line++;
+        if (!*line)
+            return false;
+    }
+    return false;
+}
+
 [[noreturn]] void kernel_main(struct boot *boot)
 {
     klog("Futura on %s, %u CPU%s, command line \"%s\"\n", boot->cpu_name, boot->cpus, boot->cpus == 1 ? "" : "s",
          boot->command_line);
+    log_verbose = has_word(boot->command_line, "verbose");
     page_init(boot);
     klog("%llu MiB of memory, %llu free\n", (unsigned long long)(pages_total >> 8), (unsigned long long)(pages_free >> 8));
     sched_init();

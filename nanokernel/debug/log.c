@@ -8,6 +8,7 @@
 #include "log.h"
 
 bool log_console = true;
+bool log_verbose;
 static char ring[LOG_BYTES];
 static uint64_t end;
 

@@ -101,7 +101,7 @@ fut_status_t sys_irq_bind(struct thread *t, const uint64_t *a, uint64_t *)
     if (old)
         object_unref(&old->object);
     if (!irq->msi && irq->line == arch_console_line())
-        log_console = false; // the console has its driver: the log goes to the ring alone (and a panic to both)
+        log_console = log_verbose; // the console has its driver: the log goes to the ring alone (and a panic to both)
     return FUT_OK;
 }
 

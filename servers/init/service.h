@@ -7,6 +7,7 @@
 #include <futura/loader.h>
 
 enum service_state {
+    // The values of supervisor.State.
     SERVICE_STOPPED = 0, // not started yet, or ended and not to be restarted
     SERVICE_RUNNING = 1,
     SERVICE_WAITING = 2, // ended; starts again at restart_at

@@ -15,7 +15,7 @@ static fut_status_t get(struct fut_request *request, uint32_t index, struct supe
     if (index >= service_count)
         return SUPERVISOR_ERROR_NOT_FOUND;
     const struct service *s = &services[index];
-    result->s = (struct supervisor_service){.id = index, .state = (uint8_t)s->state, .starts = s->starts,
+    result->s = (struct supervisor_service){.id = index, .state = (supervisor_state_t)s->state, .starts = s->starts,
                                             .since_ns = s->since_ns};
     struct fut_task_info task;
     fut_handle_t handle = s->state == SERVICE_SELF ? boot->h_task : s->running.task;

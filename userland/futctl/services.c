@@ -7,7 +7,7 @@
 
 static const char *state_name(unsigned state)
 {
-    static const char *const names[] = {"down", "waiting", "running", "itself", "failed"};
+    static const char *const names[] = {"stopped", "running", "waiting", "itself"};
     return state < sizeof names / sizeof names[0] ? names[state] : "?";
 }
 
