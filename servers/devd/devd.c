@@ -176,6 +176,8 @@ static fut_status_t do_get(struct fut_request *req, uint32_t index, struct devic
     const char *driver = d->driver ? d->driver->image : "";
     res->name.len = strlen(d->name);
     memcpy(res->name.data, d->name, res->name.len);
+    res->service.len = strlen(d->service);
+    memcpy(res->service.data, d->service, res->service.len);
     res->driver.len = strlen(driver);
     memcpy(res->driver.data, driver, res->driver.len);
     return FUT_OK;

@@ -17,6 +17,8 @@ const char *bytes_text(uint64_t bytes, char buffer[16]); // "12.3M"
 int command_services(int argc, char **argv);
 int command_log(int argc, char **argv);
 int command_dmesg(int argc, char **argv);
+fut_status_t kill_driver(const char *name); // devices.c
+int command_devices(int argc, char **argv);
 int command_kill(int argc, char **argv);
 int command_memory(int argc, char **argv);
 int command_tasks(int argc, char **argv);

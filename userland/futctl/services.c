@@ -71,10 +71,12 @@ int command_dmesg(int argc, char **argv)
 int command_kill(int argc, char **argv)
 {
     if (argc != 2) {
-        fputs("usage: futctl kill SERVICE\n", stderr);
+        fputs("usage: futctl kill SERVICE|DEVICE\n", stderr);
         return 2;
     }
     fut_status_t status = supervisor_supervisor_kill(supervisor, text(argv[1]));
+    if (status == SUPERVISOR_ERROR_NOT_FOUND)
+        status = kill_driver(argv[1]);
     if (status != FUT_OK)
         fail(argv[1], status);
     return 0;
