@@ -524,6 +524,7 @@ static void test_signals(void)
     sigaction(SIGSEGV, &a, NULL);
     sigaction(SIGBUS, &a, NULL);
     sigaction(SIGILL, &a, NULL);
+    sigaction(SIGTRAP, &a, NULL);
     for (int i = 0; i < 3; i++) {
         got = 0;
         if (sigsetjmp(jump, 1) == 0)
