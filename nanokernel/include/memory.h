@@ -13,6 +13,12 @@
 #include "object.h"
 #include <arch.h>
 
+// platform/host tells the address sanitizer what kernel memory is free; others do nothing.
+#ifndef ARCH_POISON
+#define ARCH_POISON(p, n) ((void)0)
+#define ARCH_UNPOISON(p, n) ((void)0)
+#endif
+
 struct page {
     uint32_t refs;
     uint16_t pins;

@@ -57,12 +57,14 @@ struct page *page_alloc(unsigned order)
         p[i].order = 0;
     }
     pages_free -= 1u << order;
+    ARCH_UNPOISON(phys_to_virt(page_phys(p)), (size_t)FUT_PAGE_SIZE << order);
     return p;
 }
 
 void page_free(struct page *p, unsigned order)
 {
     pages_free += 1u << order;
+    ARCH_POISON(phys_to_virt(page_phys(p)), (size_t)FUT_PAGE_SIZE << order);
     for (uint32_t i = 0; i < 1u << order; i++)
         p[i].state = PAGE_USED;
     // Physical alignment decides who the buddy is: page_base need not be aligned.

@@ -55,7 +55,7 @@ void *slab_alloc(size_t size)
         if (!p)
             return nullptr;
         char *base = phys_to_virt(page_phys(p));
-        for (uint32_t i = 0; i < c->per_slab; i++)
+        for (uint32_t i = 0; i < c->per_slab; i++, ARCH_POISON(base + (i - 1) * c->size + 8, c->size - 8))
             *(uint32_t *)(base + i * c->size) = i + 1 < c->per_slab ? (i + 1) * c->size + 1 : 0;
         for (uint32_t i = 0; i < 1u << c->order; i++)
             p[i].state = PAGE_SLAB;
@@ -71,6 +71,7 @@ void *slab_alloc(size_t size)
     p->slab_used++;
     if (p->slab_free == 0)
         unlink(c, p);
+    ARCH_UNPOISON(o, c->size);
     memset(o, 0, c->size);
     return o;
 }
@@ -85,6 +86,7 @@ void slab_free(void *o, size_t size)
     *(uint32_t *)o = p->slab_free;
     p->slab_free = (uint32_t)((char *)o - (char *)phys_to_virt(page_phys(p))) + 1;
     p->slab_used--;
+    ARCH_POISON((char *)o + 8, c->size - 8);
     if (was_full)
         link(c, p);
     // The last slab with room stays, so that a cache at the edge does not go back and forth.
