@@ -196,6 +196,7 @@ static fut_status_t do_kill(struct fut_request *req, struct fut_string name)
         if (d->state != DEVICE_RUNNING) {
             return DEVICE_ERROR_STATE;
         }
+        d->quick_ends = 0; // on purpose: no reason for a delay
         (void)fut_task_destroy(d->host.task); // its end is noticed like any other
         return FUT_OK;
     }
