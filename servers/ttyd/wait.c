@@ -61,6 +61,8 @@ static void unlink_waiter(struct waiter *w)
 // Between a waiter's memory and this process: an inline message or a lent range.
 static bool deliver(struct waiter *w, const uint8_t *bytes, size_t n)
 {
+    if (n == 0)
+        return true; // end of file
     if (w->kind == READ_INTO)
         return (w->deferred ? fut_lease_write_reply(w->reply, &w->lease, w->done, bytes, n)
                             : fut_lease_write(w->req, &w->lease, w->done, bytes, n)) == FUT_OK;
