@@ -80,8 +80,6 @@ long posix_exec(int at, const char *path, const char *strings, size_t bytes, uin
             return -EBADF;
         directory.h = f->handle;
     }
-    if (strcmp(path, "/proc/self/exe") == 0)
-        path = posix.exec_name;
     return posix_errno(process_process_exec(posix.process, directory, (struct fut_string){.data = path, .len = strlen(path)},
                                             posix_self.slot_number, argc, envc,
                                             (struct fut_bytes){.data = strings, .len = bytes},

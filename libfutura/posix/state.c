@@ -26,13 +26,9 @@ void posix_init(const struct fut_posix_startup *start)
         const char *name = (const char *)start->exec_name;
         for (size_t i = 0; i < POSIX_PATH - 1 && name[i] != 0; i++)
             posix.exec_name[i] = name[i];
-        size_t base = 0;
-        for (size_t i = 0; name[i] != 0; i++)
-            if (name[i] == '/')
-                base = i + 1;
-        for (size_t i = 0; i < 15 && name[base + i] != 0; i++)
-            posix.name[i] = name[base + i];
     }
+    for (size_t i = 0; i < sizeof posix.name - 1; i++)
+        posix.name[i] = start->name[i];
     const struct fut_posix_fd *files = (const struct fut_posix_fd *)start->files;
     for (uint32_t i = 0; i < start->file_count; i++) {
         if (files[i].number >= POSIX_FDS)

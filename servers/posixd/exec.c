@@ -73,14 +73,16 @@ static char *copy_string(const char *s, size_t n)
     return copy;
 }
 
-static fut_status_t absolute_path(struct exec_request *x, struct fut_string path, io_file_t file, char **out)
+// The program's path without links. A file that was renamed has another ctime, and so another image.
+static fut_status_t absolute_path(struct exec_request *x, struct fut_string path, io_file_t file, struct found *f)
 {
     struct fut_string resolved;
-    if ((path.len == 0 || path.data[0] != '/') &&
-        fs_context_path_of(x->process->context, file, &resolved) == FUT_OK)
-        path = resolved;
-    *out = copy_string(path.data, path.len);
-    return *out != nullptr ? FUT_OK : IO_ERROR_NO_MEMORY;
+    if (f->image->path == nullptr && fs_context_path_of(x->process->context, file, &resolved) == FUT_OK)
+        f->image->path = copy_string(resolved.data, resolved.len);
+    if (f->image->path != nullptr)
+        path = (struct fut_string){f->image->path, strlen(f->image->path)};
+    f->path = copy_string(path.data, path.len);
+    return f->path != nullptr ? FUT_OK : IO_ERROR_NO_MEMORY;
 }
 
 // A file that the caller holds open is looked at through its path, for permission and identity alike.
@@ -116,7 +118,7 @@ static fut_status_t open_program(struct exec_request *x, io_file_t at, struct fu
     status = image_get(file, &f->st, &f->image, line, SCRIPT_LINE);
     if (status != FUT_OK)
         goto out;
-    status = absolute_path(x, path, file, &f->path);
+    status = absolute_path(x, path, file, f);
     if (status != FUT_OK) {
         image_release(f->image);
         f->image = nullptr;
@@ -358,6 +360,18 @@ static uint64_t put_strings(uint64_t *array, const char **s, uint64_t *address, 
     return *address - start;
 }
 
+// The last part of the path as it was given: BusyBox takes "exe" as the sign to give itself a better one.
+#define NAME_BYTES 16
+static void set_name(char to[NAME_BYTES], struct fut_string path)
+{
+    size_t start = path.len;
+    while (start != 0 && path.data[start - 1] != '/')
+        start--;
+    size_t n = path.len - start < NAME_BYTES - 1 ? path.len - start : NAME_BYTES - 1;
+    memset(to, 0, NAME_BYTES);
+    memcpy(to, path.data + start, n);
+}
+
 static fut_status_t write_block(const struct exec_request *x, struct build *b, const struct found *f)
 {
     const struct image *image = f->image;
@@ -431,6 +445,7 @@ static fut_status_t write_block(const struct exec_request *x, struct build *b, c
         .text_high = image->high + b->bias,
     };
     random_bytes(px->random, sizeof px->random);
+    set_name(px->name, x->path);
     fut_status_t status = grant_own(x, b, px);
 
     s->magic = FUT_STARTUP_MAGIC;
@@ -515,14 +530,6 @@ static void reset_signals(struct process *p, unsigned slot)
     page->pid = page->tid_main = p->pid;
 }
 
-static void set_name(struct process *p, const char *path)
-{
-    const char *base = strrchr(path, '/');
-    base = base != nullptr && base[1] != 0 ? base + 1 : path;
-    memset(p->name, 0, sizeof p->name);
-    strncpy(p->name, base, sizeof p->name - 1);
-}
-
 static void commit(struct exec_request *x, struct build *b, struct found *f)
 {
     struct process *p = x->process;
@@ -557,7 +564,7 @@ static void commit(struct exec_request *x, struct build *b, struct found *f)
     p->image = f->image;
     heap_free(p->exe_path);
     p->exe_path = f->path;
-    set_name(p, x->path.len != 0 ? f->path : f->path);
+    set_name(p->name, x->path);
     p->has_execed = true;
     p->args_address = b->args;
     p->args_bytes = b->args_bytes;

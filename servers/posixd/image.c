@@ -66,6 +66,7 @@ static void image_free(struct image *image)
         if (image->segment[i].memory != 0)
             (void)fut_cap_delete(image->segment[i].memory);
     }
+    heap_free(image->path);
     heap_free(image);
 }
 

@@ -217,6 +217,7 @@ struct image {
     uint64_t low, high, entry, phdr;
     uint16_t phnum, phent;
     bool position_independent, native;
+    char *path;                    // where it was when it was first run; null: could not be told
     unsigned segment_count;
     struct image_segment segment[IMAGE_SEGMENTS];
 };
