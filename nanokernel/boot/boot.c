@@ -6,6 +6,7 @@
 #include <kernel.h>
 #include <ipc.h>
 #include <cap/types.h>
+#include <debug/log.h>
 #include "elf.h"
 
 #define PAGE_MASK ((uint64_t)FUT_PAGE_SIZE - 1)
@@ -127,8 +128,27 @@ static struct thread *make_first_task(struct boot *boot)
     return thread;
 }
 
+// The kernel's own options are words of its command line. There is one: "verbose" keeps the log on the console
+// after a driver has taken it, for finding out why user space does not come up.
+static bool has_word(const char *line, const char *word)
+{
+    while (*line) {
+        size_t i = 0;
+        while (word[i] && line[i] == word[i])
+            i++;
+        if (!word[i] && (line[i] == ' ' || line[i] == 0))
+            return true;
+        while (*line && *line != ' ')
+            line++;
+        while (*line == ' ')
+            line++;
+    }
+    return false;
+}
+
 void kernel_main(struct boot *boot)
 {
+    log_verbose = has_word(boot->command_line, "verbose");
     page_init(boot);
     sched_init();
     klog("Futura nanokernel: %lu MiB of RAM, %lu MiB free, %u CPU(s) present, %s\n",

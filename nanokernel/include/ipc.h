@@ -39,6 +39,7 @@ struct channel {
     struct list watches;
     uint64_t server_id;        // Task whose thread received last
     bool dead;
+    bool waking;               // receivers are being served: what is queued meanwhile is looked at afterwards
 };
 
 struct session {

@@ -148,6 +148,8 @@ fut_status_t user_read(struct thread *t, void *to, uint64_t from, size_t n);
 fut_status_t user_write(struct thread *t, uint64_t to, const void *from, size_t n);
 fut_status_t user_prepare(struct thread *t, uint64_t at, size_t n, uint32_t access); // pages are there
 void thread_wait_page(struct thread *t, struct memory *m, uint64_t offset, uint32_t access);
+// hand_over: others may wait for the page that t asked for; one of them asks now.
+void thread_end_page_wait(struct thread *t, bool hand_over);
 void memory_wake_faulters(struct memory *m, uint64_t first, uint64_t bytes);
 
 // --- System calls -----------------------------------------------------------------------------------------------

@@ -451,14 +451,23 @@ static void end_receive(struct thread *r)
 
 void channel_wake(struct channel *ch)
 {
-    // Each receiver may take something; one for which nothing is there stays.
-    list_each_safe(&ch->receivers, struct thread, queue.link, r) {
-        if (!receive(ch, r))
-            continue;
-        end_receive(r);
-        thread_ready(r);
-        break;
+    // Delivering a message can queue another one here (a Session that was moved home was the last): that must
+    // not reach the receiver that is being served.
+    if (ch->waking)
+        return;
+    ch->waking = true;
+    for (bool progress = true; progress;) {
+        progress = false;
+        // Each receiver may take something; one for which nothing is there stays.
+        list_each_safe(&ch->receivers, struct thread, queue.link, r) {
+            if (!receive(ch, r))
+                continue;
+            end_receive(r);
+            thread_ready(r);
+            progress = true;
+        }
     }
+    ch->waking = false;
 }
 
 void channel_queue(struct channel *ch, struct queue_node *n)
@@ -513,8 +522,11 @@ static void do_receive(struct thread *t, struct channel *ch, uint32_t flags)
     }
     if (unlikely(ch->server_id != t->task->object.id))
         new_server(ch, t);
-    if (receive(ch, t))
+    if (receive(ch, t)) {
+        if (unlikely(!list_empty(&ch->receivers)))
+            channel_wake(ch); // a new server found more than one thing
         return;
+    }
     if (flags & FUT_IPC_NONBLOCK) {
         ipc_finish(t, FUT_ERR_WOULD_BLOCK, 0);
         return;
@@ -561,7 +573,9 @@ static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call)
     t->perms = c->rights >> 16;
     if (!list_empty(&ch->receivers) && list_empty(&ch->queue)) {
         struct thread *r = list_first(&ch->receivers, struct thread, queue.link);
+        ch->waking = true; // see channel_wake
         status = transfer(t, r, tag, ch, call);
+        ch->waking = false;
         if (status) {
             ipc_finish(t, status, 0);
             return;
@@ -575,6 +589,8 @@ static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call)
             timer_start(t, deadline);
         deliver_call(t, r, call ? QUEUE_CALL : QUEUE_SEND);
         thread_ready(r);
+        if (unlikely(!list_empty(&ch->queue)))
+            channel_wake(ch);
         return;
     }
     if (flags & FUT_IPC_NONBLOCK) {

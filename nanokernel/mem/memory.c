@@ -296,7 +296,7 @@ void memory_wake_faulters(struct memory *m, uint64_t first, uint64_t bytes)
         next = l->next;
         struct thread *t = container_of(l, struct thread, fault_link);
         if (t->fault_offset - first < bytes) {
-            thread_unwait(t);
+            thread_end_page_wait(t, false);
             thread_ready(t);
         }
     }

@@ -82,3 +82,24 @@ void thread_wait_page(struct thread *t, struct memory *m, uint64_t offset, uint3
     t->queue.kind = QUEUE_PAGER;
     channel_queue(m->pager, &t->queue);
 }
+
+void thread_end_page_wait(struct thread *t, bool hand_over)
+{
+    struct memory *m = t->fault_memory;
+    bool queued = !list_empty(&t->queue.link), received = !list_empty(&t->channel_fault_link);
+    list_remove(&t->queue.link);
+    list_remove(&t->fault_link);
+    list_remove(&t->channel_fault_link);
+    t->fault_memory = nullptr;
+    if (hand_over && (queued || received))
+        list_each(&m->faulters, struct thread, fault_link, i)
+            if (i->fault_offset == t->fault_offset) {
+                i->queue.kind = QUEUE_PAGER;
+                if (received)
+                    list_append(&m->pager->faulting, &i->channel_fault_link);
+                else
+                    list_append(&m->pager->queue, &i->queue.link);
+                break;
+            }
+    object_unref(&m->object);
+}

@@ -65,11 +65,7 @@ void thread_unwait(struct thread *t)
         t->waits_on = nullptr;
         break;
     case FUT_THREAD_PAGING:
-        list_remove(&t->queue.link);
-        list_remove(&t->fault_link);
-        list_remove(&t->channel_fault_link);
-        object_unref(&t->fault_memory->object);
-        t->fault_memory = nullptr;
+        thread_end_page_wait(t, true);
         break;
     default:
         break;

@@ -21,7 +21,7 @@ static unsigned last_count;
 
 static bool still_there(unsigned j)
 {
-    return !__asan_address_is_poisoned(&last[j]->refs) && last[j]->id == last_id[j];
+    return !__asan_region_is_poisoned(last[j], sizeof(struct object)) && last[j]->id == last_id[j];
 }
 
 static unsigned visit(struct object *o);

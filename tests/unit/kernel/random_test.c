@@ -260,6 +260,8 @@ int main(int argc, char **argv)
             }
         }
         struct thread *t = random_runnable();
+        if (!t)
+            fprintf(stderr, "root thread: state %u, suspended %d, attention %x\n", root_thread->state, root_thread->suspended, root_thread->attention);
         CHECK(t);
         host_time += below(50);
         uint64_t kind = below(100);
@@ -277,7 +279,7 @@ int main(int argc, char **argv)
         } else if (kind < 40) {
             if (setjmp(host_idle) == 0)
                 kernel_interrupt(arch_cpu()->current, (uint32_t)below(80));
-        } else if (kind < 46 && t != root_thread) {
+        } else if (kind < 46 && t->task != root) {
             if (verbose)
                 fprintf(stderr, " fault\n");
             random_fault(t);
