@@ -39,14 +39,16 @@ option_value() { printf '%s' "$1" | sed 's/,/,,/g'; }
 
 # The script that the guest runs for -c. The command's output goes through a pipe, so that it does not see a terminal
 # (as with `ssh HOST CMD`); its status comes out of the pipeline on another descriptor. What the script's own shell says
-# about it ("Killed") goes nowhere.
+# about it ("Killed") goes nowhere; for that CMD's stderr must be joined to its stdout inside, since the shell writes with
+# the descriptors of the command that it waits for.
 command_script() {
     cat <<EOF
 stty raw -echo
 exec 2>/dev/null
 printf '\\001%s begin\\n' $1
 exec 3>&1
-status=\$({ { /bin/sh -c $(quoted "$2") </dev/null >&5 2>&5 3>&- 4>&- 5>&-; echo \$? >&4; } 5>&1 >/dev/null | cat >&3; } 4>&1)
+status=\$({ { /bin/sh -c $(quoted "exec 2>&1
+$2") </dev/null 3>&- 4>&-; echo \$? >&4; } | cat >&3; } 4>&1)
 printf '\\001%s end %s\\n' $1 "\$status"
 EOF
 }
