@@ -102,7 +102,7 @@ fut_status_t service_start(struct service *s, const struct boot_caps *boot)
     add_grants(&caps, spec, boot->info);
     if (spec->state_bytes != 0) {
         add_cap(&caps, "state", s->kept, FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MAP);
-        add_cap(&caps, "vault", s->vault, FUT_RIGHT_READ | FUT_RIGHT_MANAGE);
+        add_cap(&caps, "vault", s->vault, FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MANAGE);
     }
     for (size_t i = 0; i < spec->use_count; i++) {
         const struct manifest_use *use = &spec->use[i];
