@@ -11,7 +11,7 @@
 
 struct account *root_account;
 static uint64_t last_id;
-static struct object *reap_list;
+struct object *reap_list;
 
 #define TYPE(t, hook, end) {sizeof(struct t), offsetof(struct t, object), hook, end}
 static const struct object_type {

@@ -40,6 +40,8 @@ struct boot {
 
 // --- Entries: called by platform code with the user state saved in thread->arch ----------------------
 struct thread *kernel_syscall(struct thread *t);          // native system call; number and arguments by arch_sys_*
+// Where the platform's entry has found out itself whether pc lies in the thread's native range:
+struct thread *kernel_native_syscall(struct thread *t);
 struct thread *kernel_foreign_syscall(struct thread *t);
 struct thread *kernel_fault(struct thread *t, uint32_t code, uint64_t address); // FUT_FAULT_* (page faults: MAP, with WRITE/EXEC or-ed in)
 struct thread *kernel_interrupt(struct thread *t, uint32_t irq); // device line or MSI number; acknowledged at the controller, line masked if level

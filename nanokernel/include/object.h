@@ -31,6 +31,8 @@ struct object {
 [[nodiscard]] fut_status_t object_new(uint32_t type, struct account *account, struct object **out);
 static inline void object_ref(struct object *o) { o->refs++; }
 void object_unref(struct object *o);
+extern struct object *reap_list;
+static inline bool object_reap_pending(void) { return reap_list != nullptr; }
 void object_reap(void);      // destroys what object_unref left; called before the kernel is left
 #define object_of(o, type) container_of(o, type, object)
 

@@ -196,10 +196,8 @@ struct thread *syscall_slow(struct thread *t, uint32_t op)
     return t;
 }
 
-struct thread *kernel_syscall(struct thread *t)
+struct thread *kernel_native_syscall(struct thread *t)
 {
-    if (unlikely(arch_pc(&t->arch) - t->native_base >= t->native_bytes))
-        return kernel_foreign_syscall(t);
     uint64_t control = arch_sys_op(&t->arch);
     // An interruptible call without a pending interruption is a plain one.
     uint32_t op = control & (0xff | (0xff & ~FUT_IPC_INTERRUPTIBLE) << 8);
@@ -212,4 +210,11 @@ struct thread *kernel_syscall(struct thread *t)
         return ipc_entry(t, control);
     syscall_slow(t, control > 0xffff ? FUT_SYS_COUNT : (uint32_t)control);
     return leave();
+}
+
+struct thread *kernel_syscall(struct thread *t)
+{
+    if (unlikely(arch_pc(&t->arch) - t->native_base >= t->native_bytes))
+        return kernel_foreign_syscall(t);
+    return kernel_native_syscall(t);
 }

@@ -4,7 +4,7 @@
 #include <kernel.h>
 
 static struct tree timers;
-static uint64_t next_deadline = FUT_FOREVER;
+uint64_t next_deadline = FUT_FOREVER;
 
 static void find_next(void)
 {
@@ -29,8 +29,6 @@ void timer_stop(struct thread *t)
     if (t->timer.key == next_deadline)
         find_next();
 }
-
-uint64_t timer_next(void) { return next_deadline; }
 
 void timer_expire(uint64_t now)
 {

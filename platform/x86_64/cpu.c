@@ -3,16 +3,38 @@
 // What a CPU needs before it may enter user mode: descriptor tables, control registers for every
 // protection that CPUID reports, the syscall MSRs, and its struct arch_cpu behind gs.
 #include "x86.h"
+#include "offsets.h"
 #include <thread.h>
 
 struct x86_features x86_features;
 
-static_assert(offsetof(struct arch_thread, rsp) == 56 && offsetof(struct arch_thread, r15) == 120);
-static_assert(offsetof(struct arch_thread, pc) == 128 && offsetof(struct arch_thread, flags) == 136);
-static_assert(offsetof(struct arch_thread, tls) == 144 && offsetof(struct arch_thread, full) == 152);
-static_assert(offsetof(struct arch_cpu, thread) == 8 && offsetof(struct arch_cpu, stack_top) == 16);
-static_assert(offsetof(struct arch_cpu, user_rsp) == 24 && offsetof(struct arch_cpu, tls) == 32);
-static_assert(offsetof(struct arch_cpu, fp_owner) == 40 && offsetof(struct arch_cpu, fp_trap) == 48);
+#define PIN(constant, type, field) static_assert(constant == offsetof(struct type, field))
+PIN(T_RAX, arch_thread, rax);
+PIN(T_RBX, arch_thread, rbx);
+PIN(T_RCX, arch_thread, rcx);
+PIN(T_RDX, arch_thread, rdx);
+PIN(T_RSI, arch_thread, rsi);
+PIN(T_RDI, arch_thread, rdi);
+PIN(T_RBP, arch_thread, rbp);
+PIN(T_RSP, arch_thread, rsp);
+PIN(T_R8, arch_thread, r8);
+PIN(T_R9, arch_thread, r9);
+PIN(T_R10, arch_thread, r10);
+PIN(T_R11, arch_thread, r11);
+PIN(T_R12, arch_thread, r12);
+PIN(T_R13, arch_thread, r13);
+PIN(T_R14, arch_thread, r14);
+PIN(T_R15, arch_thread, r15);
+PIN(T_PC, arch_thread, pc);
+PIN(T_FLAGS, arch_thread, flags);
+PIN(T_TLS, arch_thread, tls);
+PIN(T_FULL, arch_thread, full);
+PIN(CPU_THREAD, arch_cpu, thread);
+PIN(CPU_STACK_TOP, arch_cpu, stack_top);
+PIN(CPU_USER_RSP, arch_cpu, user_rsp);
+PIN(CPU_TLS, arch_cpu, tls);
+PIN(CPU_FP_OWNER, arch_cpu, fp_owner);
+PIN(CPU_FP_TRAP, arch_cpu, fp_trap);
 static_assert(sizeof(struct trap_frame) == 176);
 
 extern char x86_syscall_entry[], x86_vector_stubs[], boot_stack_top[], fault_stack_top[];

@@ -356,6 +356,18 @@ void arch_copy_page(void *to, const void *from)
     __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }
 
+// memcpy (string.S) of 512 bytes and more.
+void *x86_long_copy(void *to, const void *from, size_t n)
+{
+    static_assert(offsetof(struct x86_features, avx) == 4);
+    size_t blocks = n & ~(size_t)255;
+    bool trapping = fp_begin();
+    avx_copy(to, from, blocks);
+    fp_end(trapping);
+    __builtin_memcpy((char *)to + blocks, (const char *)from + blocks, n & 255);
+    return to;
+}
+
 void arch_sync_icache(void *page)
 {
     (void)page; // the CPU keeps them coherent

@@ -6,10 +6,6 @@
 #include "x86.h"
 #include <thread.h>
 
-#define FLAGS_USER     0x240dd5ull // CF PF AF ZF SF TF DF OF AC ID; NT would fault iret
-#define FLAGS_IGNORED  0x014202ull // NT, RF, IF and the bit that is always 1: taken, not kept
-#define FLAGS_ALWAYS   0x000202ull
-
 // An address that is not canonical must not reach sysret or iret: the thread faults at this one instead.
 static uint64_t user_pc(uint64_t pc)
 {

@@ -65,6 +65,11 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t sub)
 #define FLAGS_TF 0x100u
 #define FLAGS_IF 0x200u
 
+// Flags that come from user space: kept; taken but not kept; always set.
+#define FLAGS_USER     0x240dd5ull // CF PF AF ZF SF TF DF OF AC ID; NT would fault iret
+#define FLAGS_IGNORED  0x014202ull // NT, RF, IF and the bit that is always 1: taken, not kept
+#define FLAGS_ALWAYS   0x000202ull
+
 struct x86_features { bool nx, gib_pages, smap, xsave, avx; };
 extern struct x86_features x86_features; // cpu.c
 
