@@ -1,102 +1,103 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// The server loop: one wait for calls, signals, notices and time; a call and its reply cost two kernel
-// entries in all, because the reply and the next wait are one.
-#include "message.h"
+// The event loop of a server, deferred replies and lent memory.
+//
+// One message is one turn: the reply to the last call and the wait for the next one are a single kernel
+// entry. The deadline word of the IPC buffer is written before every wait, because handlers that make
+// calls of their own use the same word.
 #include <futura/server.h>
 
-static void take_request(struct fut_server *server, const struct fut_msg *m, struct fut_request *request)
-{
-    request->server = server;
-    request->badge = m->aux;
-    request->perms = (uint16_t)(m->control >> 32);
-    request->protocol = (uint32_t)(m->tag >> 32);
-    request->ordinal = (uint16_t)m->tag;
-    request->oneway = (uint8_t)(m->control >> 48) == FUT_RECV_SEND;
-    request->memory = message_in_memory(m);
-    request->length = message_length(m);
-    request->caps = message_cap_count(m);
-    request->caps_taken = request->deferred = false;
-    memcpy(request->words, m->w, sizeof m->w);
-    for (unsigned i = 0; i < request->caps; i++) {
-        const struct fut_ipc_buffer *ipc = fut_ipc_buffer();
-        struct fut_cap_arg *cap = &request->cap[i];
-        *cap = (struct fut_cap_arg){.h = message_cap(m, i, request->memory)};
-        if (ipc->cap_home[i].kind == FUT_CAP_IS_HOME)
-            *cap = (struct fut_cap_arg){.home = true, .badge = ipc->cap_home[i].badge, .perms = ipc->cap_home[i].perms};
-    }
-    request->answer.caps = 0;
-    request->answer.memory = false;
-    request->answer.length = 0;
-    memset(request->answer.words, 0, sizeof request->answer.words);
-}
+#define TURNS_PER_CLOCK 64 // how often a server that is never idle looks for its alarm
 
-static void put_answer(struct fut_msg *m, const struct fut_answer *answer)
+static bool finish_error(struct fut_request *request, struct fut_msg *m, fut_status_t error)
 {
-    unsigned words = answer->memory ? 1 : (unsigned)((answer->length + 7) / 8);
-    m->tag = FUT_TAG(answer->protocol, answer->memory ? FUT_TAG_MEMORY : 0, 0, answer->caps, words, answer->tag_ordinal);
-    memcpy(m->w, answer->words, sizeof m->w);
-    if (answer->memory)
-        m->w[0] = answer->length;
-    message_put_caps(m, answer->cap, answer->caps, answer->memory);
-}
-
-static void put_error(struct fut_msg *m, uint32_t protocol, uint16_t ordinal, fut_status_t status)
-{
-    m->tag = FUT_TAG(protocol, FUT_TAG_ERROR, 0, 0, 1, ordinal);
-    memset(m->w, 0, sizeof m->w);
-    m->w[0] = (uint64_t)(int64_t)status;
-    m->caps01 = m->caps23 = 0;
-}
-
-static const struct fut_service *service_of(const struct fut_server *server, uint32_t protocol)
-{
-    for (size_t i = 0; i < server->service_count; i++)
-        if (server->services[i].protocol == protocol)
-            return &server->services[i];
-    return nullptr;
-}
-
-static fut_status_t dispatch(struct fut_server *server, struct fut_request *request)
-{
-    const struct fut_service *service = service_of(server, request->protocol);
-    if (service == nullptr)
-        return server->other != nullptr ? server->other(request) : FUT_ERR_UNKNOWN_METHOD;
-    if (server->lookup != nullptr) {
-        request->object = server->lookup(server, request->badge, request->protocol);
-        if (request->object == nullptr)
-            return FUT_ERR_PEER_CLOSED;
-    }
-    return service->dispatch(request, service->ops);
-}
-
-static void drop_caps(struct fut_request *request)
-{
-    for (unsigned i = 0; i < request->caps; i++)
-        if (request->cap[i].h != FUT_HANDLE_NONE)
-            fut_cap_delete(request->cap[i].h);
-}
-
-// Handles a call or one-way message; true when *m holds the reply.
-static bool serve(struct fut_server *server, struct fut_msg *m, struct fut_request *request)
-{
-    take_request(server, m, request);
-    fut_status_t status = dispatch(server, request);
-    if (!request->caps_taken)
-        drop_caps(request);
-    if (request->oneway || status == FUT_DEFER)
+    if (request->oneway)
         return false;
-    if (status == FUT_OK)
-        put_answer(m, &request->answer);
-    else
-        put_error(m, request->protocol, request->ordinal, status);
+    uint64_t layer = error > 0 ? FUT_LAYER_PROTOCOL : FUT_LAYER_FRAMEWORK;
+    m->tag = FUT_TAG(request->tag >> 32, FUT_TAG_ERROR, 0, 0, 2, request->tag & 0xffff);
+    m->w[0] = (uint64_t)(int64_t)error;
+    m->w[1] = layer;
+    m->w[2] = m->w[3] = m->w[4] = m->w[5] = m->w[6] = m->w[7] = 0;
+    m->caps01 = m->caps23 = 0;
     return true;
 }
 
-static void notice(struct fut_server *server, const struct fut_msg *m)
+bool fut_serve_error(struct fut_request *request, struct fut_msg *m, fut_status_t error)
+{
+    if (error == FUT_DEFER) {
+        if (request->deferred)
+            return false;
+        error = FUT_ERR_NO_SLOT; // the handler could not take the Reply and did not notice
+    }
+    return finish_error(request, m, error);
+}
+
+bool fut_serve_invalid(struct fut_request *request, struct fut_msg *m)
+{
+    return finish_error(request, m, fut_caps_drop(m));
+}
+
+bool fut_serve_unknown(struct fut_request *request, struct fut_msg *m)
+{
+    (void)fut_caps_drop(m);
+    return finish_error(request, m, FUT_ERR_UNKNOWN_METHOD);
+}
+
+bool fut_serve_facet(struct fut_request *request, struct fut_msg *m)
+{
+    (void)fut_caps_drop(m);
+    return finish_error(request, m, FUT_ERR_FACET);
+}
+
+static bool handle_call(struct fut_server *server, struct fut_msg *m, bool oneway)
+{
+    struct fut_request request = {
+        .badge = m->aux,
+        .perms = (uint32_t)(m->control >> 32) & 0xffff,
+        .oneway = oneway,
+        .server = server,
+        .tag = m->tag,
+    };
+    uint32_t protocol = (uint32_t)(m->tag >> 32);
+    const struct fut_service *service = server->services;
+    const struct fut_service *end = service + server->service_count;
+    while (service != end && service->protocol != protocol)
+        service++;
+    if (service == end) {
+        if (server->other == nullptr)
+            return fut_serve_unknown(&request, m);
+        request.message = m;
+        fut_status_t status = server->other(&request);
+        return status == FUT_DEFER ? false : finish_error(&request, m, status);
+    }
+    if (server->lookup != nullptr) {
+        request.object = server->lookup(server, request.badge, protocol);
+        if (request.object == nullptr) {
+            (void)fut_caps_drop(m);
+            return finish_error(&request, m, FUT_ERR_PEER_CLOSED);
+        }
+    }
+    request.ops = service->ops;
+    return service->dispatch(&request, m);
+}
+
+// A reply that the kernel did not take (a capability in it that is not there): the caller gets an error
+// in its place, and must not wait for ever.
+static void replace_reply(struct fut_msg *m)
+{
+    struct fut_msg error = {
+        .control = FUT_SYS_REPLY,
+        .tag = FUT_TAG(m->tag >> 32, FUT_TAG_ERROR, 0, 0, 2, m->tag & 0xffff),
+        .w = {(uint64_t)(int64_t)FUT_ERR_STATE, FUT_LAYER_FRAMEWORK},
+    };
+    fut_ipc(&error);
+}
+
+// What came that is no call.
+static void handle_notice(struct fut_server *server, const struct fut_msg *m)
 {
     fut_reply_t reply = {(fut_handle_t)m->w[0]};
-    switch ((uint8_t)(m->control >> 48)) {
+    switch (m->control >> 48 & 0xff) {
     case FUT_RECV_EVENT:
         if (server->signals != nullptr)
             server->signals(server, m->w[0]);
@@ -111,15 +112,26 @@ static void notice(struct fut_server *server, const struct fut_msg *m)
             server->cancel(server, reply);
         break;
     case FUT_RECV_STALE:
-        if (server->stale != nullptr && reply.h != FUT_HANDLE_NONE)
+        if (reply.h == FUT_HANDLE_NONE)
+            break;
+        if (server->stale != nullptr)
             server->stale(server, reply);
+        else
+            (void)fut_cap_delete(reply.h);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
-#define CALLS_PER_CLOCK 64
+// Sends the reply in *m without waiting for the next message.
+static void reply_now(struct fut_msg *m)
+{
+    m->control = FUT_SYS_REPLY;
+    m->aux = 0;
+    fut_ipc(m);
+    if (fut_msg_status(m) != FUT_OK)
+        replace_reply(m);
+}
 
 static void run_alarm(struct fut_server *server)
 {
@@ -131,90 +143,118 @@ static void run_alarm(struct fut_server *server)
         server->alarm(server, now);
 }
 
-void fut_server_run(struct fut_server *server)
+// What is due before the next wait; gives the IPC flags of the wait. The work may use the IPC buffer, so a
+// reply that waits there is sent first: for `timer` at every turn, for `alarm` now and then.
+static uint64_t run_due(struct fut_server *server, struct fut_msg *m, bool *send, unsigned turn)
 {
-    static struct fut_request request; // one loop per task; large
-    struct fut_msg m = {};
-    uint64_t op = FUT_SYS_RECV;
-    unsigned since_clock = 0;
-    if (server->event != FUT_HANDLE_NONE)
-        (void)!fut_channel_bind(server->channel, server->event);
-    for (;;) {
-        uint64_t flags = 0;
-        if (server->timer != nullptr) {
-            // The timer may make calls of its own, which overwrite a reply that stands in the IPC buffer.
-            if (op == FUT_SYS_REPLY_RECV) {
-                m.control = FUT_SYS_REPLY;
-                m.aux = 0;
-                fut_ipc(&m);
-                op = FUT_SYS_RECV;
-            }
-            uint64_t next = server->timer(server, fut_clock());
-            if (next != FUT_FOREVER) {
-                fut_ipc_buffer()->deadline = next;
-                flags = FUT_IPC_DEADLINE;
-            }
-        }
-        // A server that always has a call to serve never sees the deadline: now and then it looks.
-        if (server->alarm_at != 0 && op == FUT_SYS_RECV && ++since_clock >= CALLS_PER_CLOCK) {
-            since_clock = 0;
+    uint64_t deadline = FUT_FOREVER;
+    if (server->timer != nullptr) {
+        if (*send)
+            reply_now(m);
+        *send = false;
+        deadline = server->timer(server, fut_clock());
+    }
+    if (server->alarm_at != 0) {
+        if (turn % TURNS_PER_CLOCK == 0 && fut_clock() >= server->alarm_at) {
+            if (*send)
+                reply_now(m);
+            *send = false;
             run_alarm(server);
         }
-        if (server->alarm_at != 0) {
-            fut_ipc_buffer()->deadline = server->alarm_at;
-            flags = FUT_IPC_DEADLINE;
-        }
-        if (op == FUT_SYS_RECV)
-            m = (struct fut_msg){};
-        m.control = op | flags << 8 | (uint64_t)server->channel << 32;
+        if (server->alarm_at != 0 && server->alarm_at < deadline)
+            deadline = server->alarm_at;
+    }
+    if (deadline == FUT_FOREVER)
+        return 0;
+    fut_ipc_buffer()->deadline = deadline;
+    return FUT_IPC_DEADLINE << 8;
+}
+
+fut_status_t fut_server_loop(struct fut_server *server)
+{
+    struct fut_msg m = {};
+    bool send = false;
+    if (server->event != FUT_HANDLE_NONE) {
+        fut_status_t status = fut_channel_bind(server->channel, server->event);
+        if (status != FUT_OK)
+            return status;
+    }
+    for (unsigned turn = 1;; turn++) {
+        uint64_t flags = 0;
+        if (server->timer != nullptr || server->alarm_at != 0)
+            flags = run_due(server, &m, &send, turn);
+        uint64_t op = send ? FUT_SYS_REPLY_RECV : FUT_SYS_RECV;
+        uint64_t tag = m.tag;
+        m.control = op | flags | (uint64_t)server->channel << 32;
         m.aux = 0;
         fut_ipc(&m);
-        op = FUT_SYS_RECV;
-        if ((fut_status_t)m.control != FUT_OK) { // the deadline
-            run_alarm(server);
+        uint64_t kind = m.control >> 48 & 0xff;
+        fut_status_t status = fut_msg_status(&m);
+        if (status == FUT_OK && (kind == FUT_RECV_CALL || kind == FUT_RECV_SEND)) {
+            send = handle_call(server, &m, kind == FUT_RECV_SEND);
             continue;
         }
-        uint8_t kind = (uint8_t)(m.control >> 48);
-        if (kind != FUT_RECV_CALL && kind != FUT_RECV_SEND)
-            notice(server, &m);
-        else if (serve(server, &m, &request))
-            op = FUT_SYS_REPLY_RECV;
-        // Where every call is answered at once there is no other moment: the answer goes first.
-        if (server->alarm_at != 0 && op == FUT_SYS_REPLY_RECV && ++since_clock >= CALLS_PER_CLOCK) {
-            m.control = FUT_SYS_REPLY;
-            m.aux = 0;
-            fut_ipc(&m);
-            op = FUT_SYS_RECV;
+        if (status == FUT_OK)
+            handle_notice(server, &m);
+        else if (status == FUT_ERR_TIMED_OUT)
+            run_alarm(server);
+        else if (status != FUT_ERR_INTERRUPTED && status != FUT_ERR_WOULD_BLOCK) {
+            if (!send)
+                return status;
+            m.tag = tag;
+            replace_reply(&m);
         }
+        send = false;
     }
 }
+
+void fut_server_run(struct fut_server *server)
+{
+    (void)fut_server_loop(server);
+    for (;;)
+        fut_thread_exit();
+}
+
+// --- Deferred replies -------------------------------------------------------------------------------------------
 
 fut_reply_t fut_request_defer(struct fut_request *request)
 {
     fut_reply_t reply = {};
-    if (fut_reply_save(&reply.h) == FUT_OK)
+    if (!request->oneway && fut_reply_save(&reply.h) == FUT_OK)
         request->deferred = true;
     return reply;
 }
 
-fut_status_t fut_answer_send(fut_reply_t reply, struct fut_answer *answer)
+fut_status_t fut_reply_send(fut_reply_t reply, struct fut_msg *m)
 {
-    struct fut_msg m = {};
-    put_answer(&m, answer);
-    m.control = FUT_SYS_REPLY;
-    m.aux = reply.h;
-    fut_ipc(&m);
-    return (fut_status_t)m.control;
+    if (reply.h == FUT_HANDLE_NONE)
+        return FUT_ERR_HANDLE;
+    m->control = FUT_SYS_REPLY;
+    m->aux = reply.h;
+    fut_ipc(m);
+    return fut_msg_status(m);
 }
 
-fut_status_t fut_reply_error(fut_reply_t reply, fut_status_t status)
+fut_status_t fut_reply_error(fut_reply_t reply, fut_status_t error)
 {
-    struct fut_msg m = {};
-    put_error(&m, 0, 0, status);
-    m.control = FUT_SYS_REPLY;
-    m.aux = reply.h;
-    fut_ipc(&m);
-    return (fut_status_t)m.control;
+    // The tag of a late error reply names no method: the caller knows what it called.
+    struct fut_msg m = {
+        .tag = FUT_TAG(0, FUT_TAG_ERROR, 0, 0, 2, 0),
+        .w = {(uint64_t)(int64_t)error, error > 0 ? FUT_LAYER_PROTOCOL : FUT_LAYER_FRAMEWORK},
+    };
+    return fut_reply_send(reply, &m);
+}
+
+fut_status_t fut_reply_drop(fut_reply_t reply)
+{
+    return reply.h == FUT_HANDLE_NONE ? FUT_ERR_HANDLE : fut_cap_delete(reply.h);
+}
+
+// --- Lent memory ------------------------------------------------------------------------------------------------
+
+static bool in_lease(const struct fut_lease_arg *lease, size_t offset, size_t bytes)
+{
+    return offset <= lease->len && bytes <= lease->len - offset;
 }
 
 static fut_status_t whole(fut_status_t status, uint64_t done, size_t bytes)
@@ -226,18 +266,25 @@ fut_status_t fut_lease_read_reply(fut_reply_t reply, const struct fut_lease_arg 
                                   size_t bytes)
 {
     uint64_t done = 0;
-    fut_status_t status = fut_lent_read(reply.h, FUT_LENT_RANGE + lease->index, offset, to, bytes, &done);
-    return whole(status, done, bytes);
+    if (!in_lease(lease, offset, bytes))
+        return FUT_ERR_ARGUMENT;
+    if (bytes == 0)
+        return FUT_OK;
+    return whole(fut_lent_read(reply.h, FUT_LENT_RANGE + lease->index, offset, to, bytes, &done), done, bytes);
 }
 
 fut_status_t fut_lease_write_reply(fut_reply_t reply, const struct fut_lease_arg *lease, size_t offset,
                                    const void *from, size_t bytes)
 {
     uint64_t done = 0;
-    fut_status_t status = fut_lent_write(reply.h, FUT_LENT_RANGE + lease->index, offset, from, bytes, &done);
-    return whole(status, done, bytes);
+    if (!in_lease(lease, offset, bytes))
+        return FUT_ERR_ARGUMENT;
+    if (bytes == 0)
+        return FUT_OK;
+    return whole(fut_lent_write(reply.h, FUT_LENT_RANGE + lease->index, offset, from, bytes, &done), done, bytes);
 }
 
+// The caller that this thread received last has no handle, and needs none.
 fut_status_t fut_lease_read(struct fut_request *request, const struct fut_lease_arg *lease, size_t offset, void *to,
                             size_t bytes)
 {

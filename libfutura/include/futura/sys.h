@@ -5,7 +5,9 @@
 // docs/kernel.md. IPC is used through generated code (futura/fipc.h), not from here.
 #pragma once
 #include <futura/abi.h>
-#if defined(__x86_64__)
+#if defined(FUTURA_SIMULATED)
+#include <futura/syscall_host.h>
+#elif defined(__x86_64__)
 #include <futura/syscall_x86_64.h>
 #elif defined(__aarch64__)
 #include <futura/syscall_arm64.h>

@@ -33,7 +33,7 @@ struct fut_msg {
     uint64_t caps01, caps23;
 };
 
-static inline void fut_ipc(struct fut_msg *m)
+[[gnu::always_inline]] static inline void fut_ipc(struct fut_msg *m)
 {
     register uint64_t x0 __asm__("x0") = m->w[0];
     register uint64_t x1 __asm__("x1") = m->w[1];
@@ -58,6 +58,14 @@ static inline void fut_ipc(struct fut_msg *m)
                      : "x13", "x14", "x15", "x16", "x17", "x18", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
                        "x27", "x28", "x30", "memory");
     *m = (struct fut_msg){x8, x9, x10, {x0, x1, x2, x3, x4, x5, x6, x7}, x11, x12};
+}
+
+// The same for a message that carries no capability in registers, either way.
+[[gnu::always_inline]] static inline void fut_ipc_plain(struct fut_msg *m)
+{
+    m->caps01 = m->caps23 = 0;
+    fut_ipc(m);
+    m->caps01 = m->caps23 = 0;
 }
 
 static inline void *fut_tls_word(unsigned n)

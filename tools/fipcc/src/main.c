@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// fipcc gen --out DIR FILE.fipc    writes DIR/fipc/NAME.h, DIR/NAME_client.c and DIR/NAME_server.c
+//
+// Libraries that a file uses are found beside it. Exit status: 0 done, 1 the input has errors, 2 wrong use.
+#include "fipcc.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct loaded { const char *path; struct library *library; bool busy; };
+static struct loaded *loaded;
+static unsigned loaded_count;
+
+struct library *load_library(const char *path)
+{
+    for (unsigned i = 0; i < loaded_count; i++)
+        if (strcmp(loaded[i].path, path) == 0) {
+            if (loaded[i].busy)
+                fatal("%s uses itself, through the libraries that it uses", path);
+            return loaded[i].library;
+        }
+    const struct source *source = source_read(path);
+    if (source == nullptr)
+        return nullptr;
+    loaded = realloc(loaded, (loaded_count + 1) * sizeof *loaded);
+    unsigned slot = loaded_count++;
+    loaded[slot] = (struct loaded){.path = arena_copy(path, strlen(path)), .busy = true};
+    struct library *library = parse_library(source);
+    if (library != nullptr)
+        check_library(library);
+    loaded[slot].library = library;
+    loaded[slot].busy = false;
+    return library;
+}
+
+static void make_folder(const char *path)
+{
+    (void)mkdir(path, 0777); // it may be there; what matters shows when a file is opened
+}
+
+[[noreturn]] static void usage(void)
+{
+    fputs("usage: fipcc gen --out DIR FILE.fipc...\n"
+          "         C client and server of each file: DIR/fipc/NAME.h, DIR/NAME_client.c, DIR/NAME_server.c\n",
+          stderr);
+    exit(2);
+}
+
+int main(int argc, char **argv)
+{
+    const char *out = nullptr;
+    if (argc < 2 || strcmp(argv[1], "gen") != 0)
+        usage();
+    int first = argc;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--out") == 0 && i + 1 < argc)
+            out = argv[++i];
+        else if (argv[i][0] == '-')
+            usage();
+        else {
+            first = i;
+            break;
+        }
+    }
+    if (out == nullptr || first == argc)
+        usage();
+    for (int i = first; i < argc; i++) {
+        struct library *library = load_library(argv[i]);
+        if (library == nullptr && error_count == 0)
+            fatal("cannot read %s", argv[i]);
+        if (error_count != 0)
+            continue;
+        make_folder(out);
+        make_folder(arena_printf("%s/fipc", out));
+        gen_header(library, arena_printf("%s/fipc/%s.h", out, library->name));
+        gen_client(library, arena_printf("%s/%s_client.c", out, library->name));
+        gen_server(library, arena_printf("%s/%s_server.c", out, library->name));
+    }
+    return error_count == 0 ? 0 : 1;
+}
