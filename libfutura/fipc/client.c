@@ -30,18 +30,11 @@ fut_status_t fut_call_unexpected(struct fut_call_options *o, const struct fut_ms
     return FUT_ERR_INVALID;
 }
 
-bool fut_cap_check(fut_handle_t h, uint32_t type, uint32_t rights)
-{
-    struct fut_cap_info info;
-    return h != FUT_HANDLE_NONE && fut_cap_info(h, &info) == FUT_OK && info.type == type &&
-           (info.rights & rights) == rights;
-}
-
 bool fut_cap_session(const struct fut_msg *m, unsigned i, uint32_t rights, struct fut_cap_arg *out)
 {
     *out = (struct fut_cap_arg){.h = fut_msg_cap(m, i)};
     if (out->h != FUT_HANDLE_NONE)
-        return fut_cap_check(out->h, FUT_OBJ_SESSION, rights);
+        return fut_cap_check(i, out->h, FUT_OBJ_SESSION, rights);
     const struct fut_ipc_buffer *buffer = fut_ipc_buffer();
     if (buffer->cap_home[i].kind != FUT_CAP_IS_HOME)
         return false;

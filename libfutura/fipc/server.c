@@ -270,7 +270,7 @@ fut_status_t fut_lease_read_reply(fut_reply_t reply, const struct fut_lease_arg 
         return FUT_ERR_ARGUMENT;
     if (bytes == 0)
         return FUT_OK;
-    return whole(fut_lent_read(reply.h, FUT_LENT_RANGE + lease->index, offset, to, bytes, &done), done, bytes);
+    return whole(fut_lent_read(reply.h, lease->index, offset, to, bytes, &done), done, bytes);
 }
 
 fut_status_t fut_lease_write_reply(fut_reply_t reply, const struct fut_lease_arg *lease, size_t offset,
@@ -281,7 +281,7 @@ fut_status_t fut_lease_write_reply(fut_reply_t reply, const struct fut_lease_arg
         return FUT_ERR_ARGUMENT;
     if (bytes == 0)
         return FUT_OK;
-    return whole(fut_lent_write(reply.h, FUT_LENT_RANGE + lease->index, offset, from, bytes, &done), done, bytes);
+    return whole(fut_lent_write(reply.h, lease->index, offset, from, bytes, &done), done, bytes);
 }
 
 // The caller that this thread received last has no handle, and needs none.

@@ -111,8 +111,8 @@ static fut_status_t transfer(struct thread *from, struct thread *r, uint64_t tag
         struct cap *c = x[i].cap;
         bool is_home = home && c->type == FUT_OBJ_SESSION && object_of(c->object, struct session)->channel == home;
         handle[i] = 0;
-        uint32_t kind = FUT_CAP_IS_HANDLE, perms = 0;
-        uint64_t badge = 0;
+        uint32_t kind = FUT_CAP_IS_HANDLE, perms = c->rights & x[i].rights;
+        uint64_t badge = c->type;
         if (is_home) {
             kind = FUT_CAP_IS_HOME;
             badge = object_of(c->object, struct session)->node.key;

@@ -339,7 +339,7 @@ struct fut_ipc_buffer {
 static_assert(sizeof(struct fut_ipc_buffer) == FUT_IPC_BUFFER_SIZE);
 static_assert(offsetof(struct fut_ipc_buffer, body) == FUT_IPC_BODY_OFFSET);
 // cap_home[i].kind: what capability i of the message received is.
-#define FUT_CAP_IS_HANDLE 0u  // cap word holds a new handle
+#define FUT_CAP_IS_HANDLE 0u  // cap word holds a new handle; badge is its type (FUT_OBJ_*), perms its rights
 #define FUT_CAP_IS_HOME   1u  // a Session of this very Channel: badge and perms tell which
 #define FUT_CAP_IS_LENT   2u  // reached by lent_read/lent_write with this index
 

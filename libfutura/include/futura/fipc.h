@@ -53,7 +53,7 @@ struct fut_cap_arg {
 // A range of the caller's memory as a server receives it: fut_lease_read, fut_lease_write.
 struct fut_lease_arg {
     size_t len;
-    uint32_t index;
+    uint32_t index; // for lent_read and lent_write
 };
 
 // How to make one call. A call without options waits as long as it takes.
@@ -125,8 +125,14 @@ static inline fut_handle_t fut_msg_cap(const struct fut_msg *m, unsigned i)
     return (fut_handle_t)((i < 2 ? m->caps01 : m->caps23) >> (i % 2 * 32));
 }
 
-// Whether the capability is of this type and has these rights.
-bool fut_cap_check(fut_handle_t h, uint32_t type, uint32_t rights);
+// Whether capability i of the message received last is a handle of an object of this type with these
+// rights. The kernel has noted both in the IPC buffer, so this must come before any other IPC.
+static inline bool fut_cap_check(unsigned i, fut_handle_t h, uint32_t type, uint32_t rights)
+{
+    const struct fut_ipc_buffer *buffer = fut_ipc_buffer();
+    return h != FUT_HANDLE_NONE && buffer->cap_home[i].kind == FUT_CAP_IS_HANDLE && buffer->cap_home[i].badge == type &&
+           (buffer->cap_home[i].perms & rights) == rights;
+}
 // A client end that a server received: a Session with these rights (high half: facets), or one that came home.
 bool fut_cap_session(const struct fut_msg *m, unsigned i, uint32_t rights, struct fut_cap_arg *out);
 // Whether capability i of the message received last is lent.

@@ -187,7 +187,7 @@ static void put_cap_check(struct out *o, const struct param *param, bool server,
     const char *rights = type->cap == CAP_CLIENT ? "FUT_RIGHT_CALL" : type->cap == CAP_SERVER && type->rights == 0 ? "FUT_RIGHT_RECV" : rights_of(type);
     if (type->cap == CAP_CLIENT && type->facet != nullptr && type->decl != nullptr)
         rights = arena_printf("FUT_RIGHT_CALL | %s_FACET_%s << 16", type->decl->upper, upper(type->facet));
-    put(o, "        fut_c_%s = fut_msg_cap(fut_m, fut_n++);\n        if (!fut_cap_check(fut_c_%s, %s, %s))\n            %s;\n    }\n", name, name,
+    put(o, "        fut_c_%s = fut_msg_cap(fut_m, fut_n);\n        if (!fut_cap_check(fut_n++, fut_c_%s, %s, %s))\n            %s;\n    }\n", name, name,
         cap_info[type->cap].object, rights, fail);
 }
 
