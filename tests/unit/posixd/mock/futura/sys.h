@@ -4,7 +4,10 @@
 // ended is what the tests look at.
 #pragma once
 #include <futura/abi.h>
+#include <futura/syscall_host.h>
 #include <stdlib.h>
+
+static inline struct fut_ipc_buffer *fut_ipc_buffer(void) { return (struct fut_ipc_buffer *)fut_tls_word(1); }
 
 extern struct mock {
     unsigned posts, suspends, resumes, destroyed, events;
