@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// Directories. Finding and listing read the blocks here; adding and removing names is the library's (it keeps htree
-// directories, checksums and the 64 KiB rec_len right). A name that finds no room makes the directory grow.
+// Directories. Names are found, added and removed through a table in memory (names.c), or, in a directory that has an
+// htree, by the library, which keeps the tree. A name that finds no room makes the directory grow.
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,16 @@ static struct ext2_dir_entry *entry_at(struct ext *x, uint32_t at, unsigned *rec
     return d;
 }
 
-static uint64_t blocks_of(const struct ext_node *dir) { return dir->n.a.size / ext_of(dir->n.fs)->e2->blocksize; }
+// Blocks up to the last one that is there: a damaged inode may claim any size.
+static uint64_t blocks_of(struct ext_node *dir) {
+    uint64_t blocks = dir->n.a.size / ext_of(dir->n.fs)->e2->blocksize, pblk, len;
+    bool unwritten;
+    if (ext_map(dir, 0, &pblk, &len, &unwritten) != FS_OK) {
+        return 0;
+    }
+    uint64_t end = dir->run_count ? dir->runs[dir->run_count - 1].lblk + dir->runs[dir->run_count - 1].len : 0;
+    return blocks < end ? blocks : end;
+}
 
 static bool is_dot(const struct ext2_dir_entry *d) {
     int len = ext2fs_dirent_name_len(d);
@@ -91,6 +100,14 @@ fs_error ext_lookup(struct node *node, struct name name, struct node **child) {
     struct ext_node *dir = ext_node_of(node);
     uint64_t blocks = blocks_of(dir);
     ext2_ino_t ino = 0;
+    struct dir_index *index;
+    fs_error error = index_of(dir, &index);
+    if (error == FS_OK && index && (error = index_lookup(dir, index, name, &ino)) == FS_OK) {
+        return ext_load(ext_of(node->fs), ino, child);
+    }
+    if (error || index) {
+        return error;
+    }
     for (uint64_t b = 0; b < blocks; b++) {
         fs_error e = scan_block(dir, b, name, &ino);
         if (e == FS_OK) {
@@ -148,6 +165,13 @@ static fs_error after(struct ext_node *dir, fs_error e) {
     return e ? e : r;
 }
 
+static fs_error changed(struct ext_node *dir, fs_error e) {
+    if (e == FS_OK) {
+        node_touch(&dir->n, TOUCH_MODIFY | TOUCH_CHANGE);
+    }
+    return e;
+}
+
 static fs_error add_name(struct ext_node *dir, struct name name, struct node *child) {
     struct ext *x = ext_of(dir->n.fs);
     char text[NAME_MAX_BYTES + 1];
@@ -155,11 +179,28 @@ static fs_error add_name(struct ext_node *dir, struct name name, struct node *ch
     text[name.len] = 0;
     // What is promised to dirty pages is not there for directories to grow into.
     bool room = ext2fs_free_blocks_count(x->e2->super) > x->promised + x->promised / 64 + 4;
-    fs_error e = before(dir);
-    if (e) {
+    int type = file_type(child->a.mode);
+    struct dir_index *index;
+    fs_error e = index_of(dir, &index);
+    if (e == FS_OK && index) {
+        e = index_add(dir, index, name, (ext2_ino_t)child->ino, type);
+        if (e == FS_NO_SPACE && room && (e = before(dir)) == FS_OK) {
+            e = after(dir, ext_error(x, ext2fs_expand_dir(x->e2, (ext2_ino_t)dir->n.ino), "growing a directory"));
+            if (e == FS_OK) {
+                e = index_grown(dir, index);
+            }
+            if (e == FS_OK) {
+                e = index_add(dir, index, name, (ext2_ino_t)child->ino, type);
+            }
+            if (e) {
+                index_forget(dir);
+            }
+        }
+        return changed(dir, e);
+    }
+    if (e || (e = before(dir)) != FS_OK) {
         return e;
     }
-    int type = file_type(child->a.mode);
     errcode_t code = ext2fs_link(x->e2, (ext2_ino_t)dir->n.ino, text, (ext2_ino_t)child->ino, type);
     if (code == EXT2_ET_DIR_NO_SPACE && room) {
         code = ext2fs_expand_dir(x->e2, (ext2_ino_t)dir->n.ino);
@@ -172,10 +213,15 @@ static fs_error add_name(struct ext_node *dir, struct name name, struct node *ch
 
 static fs_error remove_name(struct ext_node *dir, struct name name, struct node *child) {
     struct ext *x = ext_of(dir->n.fs);
+    struct dir_index *index;
+    fs_error e = index_of(dir, &index);
+    if (e || index) {
+        return e ? e : changed(dir, index_remove(dir, index, name));
+    }
     char text[NAME_MAX_BYTES + 1];
     memcpy(text, name.s, name.len);
     text[name.len] = 0;
-    fs_error e = before(dir);
+    e = before(dir);
     if (e) {
         return e;
     }
@@ -205,8 +251,12 @@ static int replace_entry(ext2_ino_t, int, struct ext2_dir_entry *d, int, int, ch
 static fs_error change_name(struct ext_node *dir, struct name name, struct node *child) {
     struct ext *x = ext_of(dir->n.fs);
     struct replacing r = {name, child, ext2fs_has_feature_filetype(x->e2->super), false};
-    fs_error e = before(dir);
-    if (e) {
+    struct dir_index *index = nullptr;
+    fs_error e = name.len == 2 && name.s[0] == '.' && name.s[1] == '.' ? FS_OK : index_of(dir, &index);
+    if (e == FS_OK && index) {
+        return changed(dir, index_change(dir, index, name, (ext2_ino_t)child->ino, file_type(child->a.mode)));
+    }
+    if (e || (e = before(dir)) != FS_OK) {
         return e;
     }
     errcode_t code = ext2fs_dir_iterate2(x->e2, (ext2_ino_t)dir->n.ino, 0, nullptr, replace_entry, &r);
@@ -304,9 +354,8 @@ static fs_error fill_new(struct ext_node *n, struct ext_node *dir, const struct 
     }
     n->raw.i_size = (uint32_t)n->n.a.size;
     n->n.a.blocks = ext2fs_get_stat_i_blocks(x->e2, raw_of(n));
-    n->n.dirty = true;
     ext_changed(&n->n);
-    return e ? e : ext_store(n);
+    return e || node_is_regular(&n->n) ? e : ext_store(n);
 }
 
 fs_error ext_create(struct node *dir, struct name name, const struct new_node *what, struct node **child) {

@@ -360,6 +360,7 @@ void ext_release(struct node *node) {
     }
     clean(n);
     runs_forget(n);
+    index_forget(n);
     node_leave(node);
     bool last = node == x->fs.root;
     free(n);

@@ -30,6 +30,7 @@ struct ext_node {
     uint64_t promised;              // blocks reserved for dirty units that have no place yet
     struct ext_node *dirty_next, **dirty_link;
     struct ext_node *orphan_next;
+    struct dir_index *index;        // names.c
 };
 
 struct ext {
@@ -88,6 +89,18 @@ fs_error ext_rename(struct node *from_dir, struct name from, struct node *child,
 fs_error ext_exchange(struct node *a_dir, struct name a_name, struct node *a, struct node *b_dir, struct name b_name,
                       struct node *b);
 fs_error ext_list(struct node *dir, uint64_t position, entry_fn fn, void *user);
+
+// --- names.c: a linear directory's names in memory ---
+struct dir_index;
+/// The directory's table, made if need be; null: this directory is worked on through the library.
+fs_error index_of(struct ext_node *dir, struct dir_index **index);
+void index_forget(struct ext_node *dir);
+fs_error index_lookup(struct ext_node *dir, struct dir_index *d, struct name name, ext2_ino_t *ino);
+/// FS_NO_SPACE: no block has room; index_grown tells of the one that the caller adds.
+fs_error index_add(struct ext_node *dir, struct dir_index *d, struct name name, ext2_ino_t ino, int type);
+fs_error index_grown(struct ext_node *dir, struct dir_index *d);
+fs_error index_remove(struct ext_node *dir, struct dir_index *d, struct name name);
+fs_error index_change(struct ext_node *dir, struct dir_index *d, struct name name, ext2_ino_t ino, int type);
 
 // --- mount.c ---
 fs_error ext_sync(struct filesystem *fs);
