@@ -56,6 +56,8 @@ static long call(int at, const char *path, bool follow, path_call fn, struct pat
             return -EBADF;
         directory.h = f->handle;
         tree = f->tree;
+    } else if (path[0] != '/') {
+        tree = posix.cwd_tree;
     }
     char left[2][POSIX_PATH];
     struct fut_string p = string_of(path);
@@ -74,11 +76,15 @@ static long call(int at, const char *path, bool follow, path_call fn, struct pat
         status = fs_context_where(context, directory, p, follow, &tree, &rest);
         if (status != FUT_OK)
             return posix_errno(status);
-        if (rest.len >= POSIX_PATH)
+        if (rest.len + 1 >= POSIX_PATH)
             return -ENAMETOOLONG;
-        memcpy(left[turn & 1], rest.data, rest.len);
-        left[turn & 1][rest.len] = 0;
-        p = (struct fut_string){.data = left[turn & 1], .len = rest.len};
+        // What is left starts at the tree's root, not at the working directory that its Context may have.
+        char *to = left[turn & 1];
+        size_t slash = rest.len == 0 || rest.data[0] != '/';
+        to[0] = '/';
+        memcpy(to + slash, rest.data, rest.len);
+        to[rest.len + slash] = 0;
+        p = (struct fut_string){.data = to, .len = rest.len + slash};
         directory.h = 0;
     }
     return -ELOOP;
@@ -322,11 +328,29 @@ long posix_access(int at, const char *path, uint32_t mode, uint32_t flags)
     return call(at, path, !(flags & FS_AT_NO_FOLLOW), do_access, &a, nullptr);
 }
 
-// The working directory is fsd's to keep, also where it lies in another tree.
-long posix_change_dir(const char *path)
+static fut_status_t do_change_dir(fs_context_t c, io_file_t at, struct fut_string path, struct path_arguments *a)
 {
-    return posix_errno(fs_context_change_dir(posix.context, (io_file_t){0}, string_of(path)));
+    (void)a;
+    return fs_context_change_dir(c, at, path);
 }
+
+// Each tree's Context keeps a working directory; this says whose counts. The server of a tree that is left is told
+// by a path that leads out of it, because the next program starts where the server says.
+static long change_dir(int at, const char *path)
+{
+    struct path_arguments a = {};
+    uint32_t tree = 0, before = posix.cwd_tree;
+    long error = call(at, path, true, do_change_dir, &a, &tree);
+    if (error != 0)
+        return error;
+    posix.cwd_tree = tree;
+    fs_context_t left;
+    if (before != tree && before != 0 && tree_context(before, &left) == FUT_OK)
+        (void)!fs_context_change_dir(left, (io_file_t){0}, string_of("/.."));
+    return 0;
+}
+
+long posix_change_dir(const char *path) { return change_dir(AT_FDCWD, path); }
 
 long posix_change_dir_fd(unsigned fd)
 {
@@ -335,27 +359,16 @@ long posix_change_dir_fd(unsigned fd)
         return -EBADF;
     if (f->kind != FUT_POSIX_KIND_DIRECTORY)
         return -ENOTDIR;
-    if (f->tree == 0)
-        return posix_errno(fs_context_change_dir(posix.context, (io_file_t){f->handle}, (struct fut_string){.data = "", .len = 0}));
-    fs_context_t context;
-    fut_status_t status = tree_context(f->tree, &context);
-    struct fut_string path;
-    if (status == FUT_OK)
-        status = fs_context_path_of(context, (io_file_t){f->handle}, &path);
-    if (status != FUT_OK)
-        return posix_errno(status);
-    char copy[POSIX_PATH];
-    if (path.len >= sizeof copy)
-        return -ENAMETOOLONG;
-    memcpy(copy, path.data, path.len);
-    copy[path.len] = 0;
-    return posix_change_dir(copy);
+    return change_dir((int)fd, "");
 }
 
 long posix_get_dir(char *to, size_t capacity)
 {
     struct fut_string path;
-    fut_status_t status = fs_context_get_dir(posix.context, &path);
+    fs_context_t context;
+    fut_status_t status = tree_context(posix.cwd_tree, &context);
+    if (status == FUT_OK)
+        status = fs_context_get_dir(context, &path);
     if (status != FUT_OK)
         return posix_errno(status);
     if (path.len + 1 > capacity)

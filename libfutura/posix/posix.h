@@ -77,6 +77,7 @@ struct posix_process {
     process_process_t process;
     fs_context_t context;
     fs_context_t trees[POSIX_TREES]; // [0] unused
+    uint32_t cwd_tree;              // where relative paths start
     fut_handle_t task, space, account;
     struct process_signal_page *page;
     const volatile struct fut_time_page *time;

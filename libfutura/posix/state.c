@@ -18,6 +18,7 @@ void posix_init(const struct fut_posix_startup *start)
     posix.image_low = start->image_low;
     posix.image_high = start->image_high;
     posix.brk_start = posix.brk = posix.brk_mapped = start->brk_start;
+    posix.cwd_tree = start->cwd_tree;
     posix.threads = 1;
     posix.ids = (struct process_ids){.pid = start->pid, .ruid = start->uid, .euid = start->euid, .rgid = start->gid, .egid = start->egid};
     posix_self.slot = &posix.page->thread[0];

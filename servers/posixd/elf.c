@@ -42,10 +42,10 @@ static enum elf_result take_load(struct elf_plan *out, const struct segment *s, 
                                  uint64_t file_bytes)
 {
     if (!load_is_sound(s, file_bytes, !out->position_independent) || out->loads == ELF_MAX_LOAD)
-        return ELF_BAD;
+        return ELF_DAMAGED;
     // Ascending, and no page of two segments: it could not have both protections.
     if (out->loads != 0 && page_down(s->vaddr) < out->high)
-        return ELF_BAD;
+        return ELF_DAMAGED;
     if (out->loads == 0)
         out->low = page_down(s->vaddr);
     out->high = page_up(s->vaddr + s->memsz);
@@ -83,7 +83,7 @@ enum elf_result elf_plan(const void *head, size_t head_bytes, uint64_t file_byte
             return ELF_BAD; // dynamic programs are not run here
         if (s.type == SEGMENT_LOAD && s.memsz != 0) {
             if (take_load(out, &s, &h, file_bytes) != ELF_OK)
-                return ELF_BAD;
+                return ELF_DAMAGED;
             if ((s.flags & FLAG_X) && h.entry >= s.vaddr && h.entry - s.vaddr < s.filesz)
                 entry_inside = true;
         } else if (s.type == SEGMENT_DYNAMIC) {
@@ -95,7 +95,7 @@ enum elf_result elf_plan(const void *head, size_t head_bytes, uint64_t file_byte
             out->note_bytes = s.filesz;
         }
     }
-    return entry_inside && out->loads != 0 ? ELF_OK : ELF_BAD;
+    return entry_inside && out->loads != 0 ? ELF_OK : ELF_DAMAGED;
 }
 
 bool elf_note_is_native(const void *note, size_t bytes)

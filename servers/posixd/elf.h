@@ -11,7 +11,8 @@
 
 enum elf_result {
     ELF_OK,
-    ELF_BAD,         // no executable, damaged, or of a kind that is not run here
+    ELF_BAD,         // no executable, or of a kind that is not run here
+    ELF_DAMAGED,     // one whose segments cannot be: a shell must not take it for a script
 };
 
 struct elf_load {

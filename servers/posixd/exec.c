@@ -423,6 +423,7 @@ static fut_status_t write_block(const struct exec_request *x, struct build *b, c
         .argv = argv,
         .envp = envp,
         .exec_name = name,
+        .cwd_tree = p->proc_cwd != nullptr ? PROC_TREE : 0,
         .hwcap = machine_hwcap(),
         .hwcap2 = machine_hwcap2(),
         .native_stack_low = b->native_low,

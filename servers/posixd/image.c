@@ -329,8 +329,9 @@ fut_status_t image_get(io_file_t file, const struct io_stat *st, struct image **
         return IMAGE_SCRIPT;
     }
     struct elf_plan plan;
-    if (elf_plan(head, n, st->size, machine_elf, &plan) != ELF_OK)
-        return IO_ERROR_NOT_EXECUTABLE;
+    enum elf_result result = elf_plan(head, n, st->size, machine_elf, &plan);
+    if (result != ELF_OK)
+        return result == ELF_DAMAGED ? IO_ERROR_INVALID : IO_ERROR_NOT_EXECUTABLE;
     image = image_from_plan(&plan);
     if (image == nullptr)
         return IO_ERROR_NO_MEMORY;

@@ -141,6 +141,8 @@ struct process {
     struct process_signal_page *page; // mapped here
     uint64_t page_address;            // and there
 
+    const struct proc_entry *proc_cwd; // its working directory in /proc, and whose; null: not there
+    uint32_t proc_cwd_pid;
     struct image *image;           // what it runs; null before the first exec
     char *exe_path;                // absolute where it can be
     uint64_t args_address, args_bytes, env_address, env_bytes; // for /proc: its cmdline and environ

@@ -264,6 +264,9 @@ static fut_status_t resolve(struct fut_request *req, struct fut_cap_arg at, stru
             return IO_ERROR_NOT_DIRECTORY;
         from = container(f, struct proc_file, file)->node;
     }
+    struct process *p = process_find(c->pid);
+    if (!at.home && p != nullptr && p->proc_cwd != nullptr)
+        from = (struct proc_node){.entry = p->proc_cwd, .pid = p->proc_cwd_pid};
     return proc_walk(&from, path, follow, c->pid, out, remote_path, sizeof remote_path);
 }
 
@@ -389,6 +392,23 @@ static fut_status_t context_where(struct fut_request *req, struct fut_cap_arg at
     return status != FUT_OK ? status : IO_ERROR_INVALID; // it does not lead away
 }
 
+// As seen with /proc mounted there, which is where posixd mounts it.
+static void give_path(const struct proc_node *n, struct fut_buffer *to)
+{
+    char path[64], name[12];
+    strcpy(path, "/proc");
+    if (n->pid != 0) {
+        strcat(path, "/");
+        strcat(path, pid_name(n->pid, name));
+    }
+    if (n->entry->name[0] != 0) {
+        strcat(path, "/");
+        strcat(path, n->entry->name);
+    }
+    to->len = strlen(path);
+    memcpy(to->data, path, to->len);
+}
+
 static fut_status_t context_path_of(struct fut_request *req, struct fut_cap_arg file,
                                     struct fs_context_path_of_result *res)
 {
@@ -400,19 +420,35 @@ static fut_status_t context_path_of(struct fut_request *req, struct fut_cap_arg 
     if (f == nullptr || f->class != &proc_class)
         return IO_ERROR_NOT_FOUND;
     const struct proc_node *n = &container(f, struct proc_file, file)->node;
-    static char path[64];
-    char name[12];
-    strcpy(path, "/proc");
-    if (n->pid != 0) {
-        strcat(path, "/");
-        strcat(path, pid_name(n->pid, name));
-    }
-    if (n->entry->name[0] != 0) {
-        strcat(path, "/");
-        strcat(path, n->entry->name);
-    }
-    res->path.len = strlen(path);
-    memcpy(res->path.data, path, res->path.len);
+    give_path(n, &res->path);
+    return FUT_OK;
+}
+
+static fut_status_t context_change_dir(struct fut_request *req, struct fut_cap_arg at, struct fut_string path)
+{
+    struct proc_node n;
+    struct process *p = asker(req);
+    fut_status_t status = resolve(req, at, path, true, &n);
+    if (p == nullptr)
+        return IO_ERROR_NO_PROCESS;
+    if (status == IO_ERROR_REMOTE)
+        p->proc_cwd = nullptr; // it leaves
+    if (status != FUT_OK)
+        return status;
+    if (n.entry->kind != PROC_DIRECTORY)
+        return IO_ERROR_NOT_DIRECTORY;
+    p->proc_cwd = n.entry;
+    p->proc_cwd_pid = n.pid;
+    return FUT_OK;
+}
+
+static fut_status_t context_get_dir(struct fut_request *req, struct fs_context_get_dir_result *res)
+{
+    struct process *p = asker(req);
+    if (p == nullptr || p->proc_cwd == nullptr)
+        return IO_ERROR_NOT_FOUND;
+    struct proc_node n = {.entry = p->proc_cwd, .pid = p->proc_cwd_pid};
+    give_path(&n, &res->path);
     return FUT_OK;
 }
 
@@ -446,6 +482,8 @@ const struct fs_context_ops proc_context_ops = {
     .stat_fs = context_stat_fs,
     .where = context_where,
     .path_of = context_path_of,
+    .change_dir = context_change_dir,
+    .get_dir = context_get_dir,
     .unlink = context_unlink,
     .make_dir = context_make_dir,
 };

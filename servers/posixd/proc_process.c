@@ -159,6 +159,10 @@ void proc_pid_exe(struct text *t, struct process *p)
 void proc_pid_cwd(struct text *t, struct process *p)
 {
     struct fut_string dir;
+    if (p->proc_cwd != nullptr) {
+        text_add(t, "/proc%s%s", p->proc_cwd->name[0] != 0 ? "/" : "", p->proc_cwd->name);
+        return;
+    }
     if (p->context.h != 0 && fs_context_get_dir(p->context, &dir) == FUT_OK)
         text_bytes(t, dir.data, dir.len);
 }

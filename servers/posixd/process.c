@@ -75,6 +75,8 @@ struct process *process_create(struct process *parent)
         p->nice = parent->nice;
         memcpy(p->name, parent->name, sizeof p->name);
         memcpy(p->limits, parent->limits, sizeof p->limits);
+        p->proc_cwd = parent->proc_cwd;
+        p->proc_cwd_pid = parent->proc_cwd_pid;
         p->args_address = parent->args_address;
         p->args_bytes = parent->args_bytes;
         p->env_address = parent->env_address;

@@ -65,6 +65,7 @@ struct fut_posix_startup {
     uint64_t brk_start;            // page aligned, behind the program and a random gap; nothing is mapped there
     uint64_t stack_low, stack_high; // the program's stack, mapped and empty; a guard page below
     uint64_t text_low, text_high;  // the program's address range
+    uint32_t cwd_tree, reserved;   // the tree that the working directory is in (0: fsd's)
     char name[16];                 // of the process (prctl PR_GET_NAME), 0-terminated
     uint64_t clock_page;           // struct fut_posix_clock, read-only; 0 = the wall clock is not known
 };

@@ -68,18 +68,18 @@ static void elf_is_read(void)
     CHECK(p.loads == 2 && p.low == 0x400000 && p.high == 0x406000 && p.phdr == 0x400040 && p.entry == 0x401000);
     CHECK(elf_plan(file, 4096, sizeof file, 183, &p) == ELF_BAD);            // another machine
     CHECK(elf_plan(file, 63, sizeof file, 62, &p) == ELF_BAD);               // cut
-    CHECK(elf_plan(file, 4096, 0x1000, 62, &p) == ELF_BAD);                  // segment behind the file's end
+    CHECK(elf_plan(file, 4096, 0x1000, 62, &p) == ELF_DAMAGED);                  // segment behind the file's end
     put(124, 7, 4);
-    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_BAD);             // writable and executable
+    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_DAMAGED);             // writable and executable
     make_elf();
     put(136, 0x401800, 8);
-    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_BAD);             // two segments on one page
+    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_DAMAGED);             // two segments on one page
     make_elf();
     put(80, 0xfffffffffffff000, 8);
-    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_BAD);             // wraps
+    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_DAMAGED);             // wraps
     make_elf();
     put(24, 0x402900, 8);
-    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_BAD);             // entry in data
+    CHECK(elf_plan(file, 4096, sizeof file, 62, &p) == ELF_DAMAGED);             // entry in data
 }
 
 static void damaged_elf_is_survived(void)
