@@ -47,30 +47,30 @@ fut_status_t process_process_wait_reply(fut_reply_t r, const struct process_proc
     last_wait = *res;
     return FUT_OK;
 }
-fut_status_t tty_admin_set_session_opt(tty_admin_t a, struct fut_call_options *o, uint64_t t, uint32_t s, uint32_t g)
+fut_status_t tty_admin_set_session(tty_admin_t a, uint64_t t, uint32_t s, uint32_t g)
 {
-    (void)a, (void)o, (void)t, (void)s, (void)g;
+    (void)a, (void)t, (void)s, (void)g;
     return FUT_OK;
 }
-fut_status_t tty_admin_set_foreground_opt(tty_admin_t a, struct fut_call_options *o, uint64_t t, uint32_t g)
+fut_status_t tty_admin_set_foreground(tty_admin_t a, uint64_t t, uint32_t g)
 {
-    (void)a, (void)o, (void)t, (void)g;
+    (void)a, (void)t, (void)g;
     foreground_calls++;
     return FUT_OK;
 }
-fut_status_t tty_admin_identify_opt(tty_admin_t a, struct fut_call_options *o, io_file_t f, uint64_t *t, uint64_t *d,
+fut_status_t tty_admin_identify(tty_admin_t a, io_file_t f, uint64_t *t, uint64_t *d,
                                     uint32_t *s, uint32_t *g)
 {
-    (void)a, (void)o, (void)f, (void)g;
+    (void)a, (void)f, (void)g;
     *t = 1;
     *d = 5 << 8 | 1;
     if (s != nullptr)
         *s = 0;
     return FUT_OK;
 }
-fut_status_t tty_admin_snapshot_opt(tty_admin_t a, struct fut_call_options *o, struct tty_pending_view *v)
+fut_status_t tty_admin_snapshot(tty_admin_t a, struct tty_pending_view *v)
 {
-    (void)a, (void)o, (void)v;
+    (void)a, (void)v;
     return FUT_ERR_PEER_CLOSED;
 }
 
