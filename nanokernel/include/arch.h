@@ -64,7 +64,8 @@ struct thread *kernel_timer(struct thread *t);            // the one-shot timer 
 void arch_thread_init(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument, uint64_t tls);
 void arch_thread_free(struct thread *t);                  // drops FP state owned by it
 void arch_regs_get(const struct thread *t, struct fut_regs *out);
-bool arch_regs_set(struct thread *t, const struct fut_regs *in); // false: privileged or malformed bits
+// `in` may be user memory: what is checked is read once. False: privileged or malformed bits, nothing is changed.
+bool arch_regs_set(struct thread *t, const struct fut_regs *in);
 void arch_tls_set(struct thread *t, uint64_t tls);
 // Enters an upcall: registers were saved by arch_regs_get; sets pc, sp, first argument, tls.
 void arch_enter_upcall(struct thread *t, uint64_t entry, uint64_t stack, uint64_t frame, uint64_t tls);

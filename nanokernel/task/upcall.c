@@ -71,9 +71,8 @@ fut_status_t sys_upcall_return(struct thread *t, const uint64_t *, uint64_t *)
     uint32_t depth = *(volatile uint32_t *)&f->depth;
     if (depth == 0 || depth > t->upcall.count)
         return FUT_ERR_STATE;
-    struct fut_regs regs = f->frame[depth - 1].regs; // read once: it is the thread's memory
     uint32_t masked = (uint32_t)f->frame[depth - 1].interrupts_masked;
-    if (!arch_regs_set(t, &regs))
+    if (!arch_regs_set(t, &f->frame[depth - 1].regs))
         return FUT_ERR_ARGUMENT;
     f->depth = depth - 1;
     f->interrupts_masked = masked;

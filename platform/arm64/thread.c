@@ -65,8 +65,10 @@ void arch_thread_free(struct thread *t)
 void arch_regs_get(const struct thread *t, struct fut_regs *out)
 {
     const struct arch_thread *a = &t->arch;
-    for (unsigned i = 0; i < 31; i++)
-        out->x[i] = a->partial && i > 12 ? 0 : a->x[i];
+    __builtin_memcpy_inline(out->x, a->x, sizeof out->x);
+    if (a->partial)
+        for (unsigned i = 13; i < 31; i++)
+            out->x[i] = 0;
     out->sp = a->sp;
     out->pc = a->pc;
     out->flags = a->flags & USER_FLAGS;
@@ -75,13 +77,15 @@ void arch_regs_get(const struct thread *t, struct fut_regs *out)
 
 bool arch_regs_set(struct thread *t, const struct fut_regs *in)
 {
-    if (in->flags & ~USER_FLAGS)
+    // `in` may be memory that user space writes at the same time: what is checked is read once.
+    uint64_t flags = ((const volatile struct fut_regs *)in)->flags;
+    if (flags & ~USER_FLAGS)
         return false;
-    complete(&t->arch);
-    memcpy(t->arch.x, in->x, sizeof t->arch.x);
+    t->arch.partial = 0;
+    __builtin_memcpy_inline(t->arch.x, in->x, sizeof t->arch.x);
     t->arch.sp = in->sp;
     t->arch.pc = in->pc;
-    t->arch.flags = in->flags;
+    t->arch.flags = flags;
     arch_tls_set(t, in->tls);
     return true;
 }

@@ -49,7 +49,7 @@ void arch_regs_get(const struct thread *t, struct fut_regs *out)
 {
     static_assert(offsetof(struct fut_regs, pc) == offsetof(struct arch_thread, pc) &&
                   sizeof(struct fut_regs) == offsetof(struct arch_thread, full));
-    __builtin_memcpy(out, &t->arch, sizeof *out);
+    __builtin_memcpy_inline(out, &t->arch, sizeof *out);
     if (!t->arch.full) { // what the syscall instruction left in them
         out->rcx = out->pc;
         out->r11 = out->flags;
@@ -58,18 +58,22 @@ void arch_regs_get(const struct thread *t, struct fut_regs *out)
 
 bool arch_regs_set(struct thread *t, const struct fut_regs *in)
 {
-    if (in->pc >= FUT_USER_TOP || in->tls >= FUT_USER_TOP ||
-        (in->flags & ~(FLAGS_USER | FLAGS_IGNORED)) != 0) {
+    // `in` may be memory that user space writes at the same time: what is checked is read once.
+    const volatile struct fut_regs *once = in;
+    uint64_t pc = once->pc, flags = once->flags, tls = once->tls;
+    if (pc >= FUT_USER_TOP || tls >= FUT_USER_TOP || (flags & ~(FLAGS_USER | FLAGS_IGNORED)) != 0) {
         return false;
     }
     struct arch_thread *a = &t->arch;
-    if (a->tls != in->tls) {
+    if (a->tls != tls) {
         reload(t);
     }
-    __builtin_memcpy(a, in, sizeof *in);
-    a->flags = (in->flags & FLAGS_USER) | FLAGS_ALWAYS;
+    __builtin_memcpy_inline(a, in, offsetof(struct fut_regs, pc));
+    a->pc = pc;
+    a->tls = tls;
+    a->flags = (flags & FLAGS_USER) | FLAGS_ALWAYS;
     // Registers as a syscall instruction leaves them go the short way back.
-    a->full = in->rcx != in->pc || in->r11 != a->flags;
+    a->full = a->rcx != pc || a->r11 != a->flags;
     return true;
 }
 
