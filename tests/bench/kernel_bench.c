@@ -313,6 +313,8 @@ static void measure_memory(void)
 static alignas(PAGE) char frames[PAGE];
 static alignas(16) char upcall_stack[4096];
 
+uint64_t upcall_count;
+
 // Assembly, per architecture.
 void upcall_entry(void);
 extern const char foreign_stub[], foreign_stub_end[];
@@ -341,7 +343,10 @@ static void measure_upcall(void)
             start = counter();
         foreign();
     }
-    report("upcall", start, counter(), REPEAT);
+    uint64_t end = counter();
+    if (upcall_count != REPEAT + 10)
+        fail("foreign system calls that did not arrive as upcalls", (fut_status_t)upcall_count);
+    report("upcall", start, end, REPEAT);
 }
 
 int main(int argc, char **argv)

@@ -2,7 +2,8 @@
 #include <futura/abi.h>
     .text
     .globl upcall_entry
-upcall_entry:                   // the shortest upcall: straight back
+upcall_entry:                   // the shortest upcall: counted, and straight back
+    incq upcall_count(%rip)
     mov $FUT_SYS_UPCALL_RETURN, %eax
     syscall
     ud2
