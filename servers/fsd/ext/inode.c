@@ -259,7 +259,12 @@ static void inode_free(struct ext_node *n) {
     to_raw(n);
     n->raw.i_size = 0;
     n->raw.i_size_high = 0;
-    n->raw.i_dtime = (uint32_t)(platform_now() / NS);
+    // Never a small number, which would look like a link of the orphan list, not even before the time of day is known.
+    uint32_t now = (uint32_t)(platform_now() / NS), least = x->e2->super->s_wtime;
+    if (least < x->e2->super->s_mkfs_time) {
+        least = x->e2->super->s_mkfs_time;
+    }
+    n->raw.i_dtime = now > least ? now : least;
     (void)ext_error(x, ext2fs_write_inode_full(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), sizeof n->raw), "freeing an inode");
     ext2fs_inode_alloc_stats2(x->e2, (ext2_ino_t)n->n.ino, -1, node_is_dir(&n->n));
 }

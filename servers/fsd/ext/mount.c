@@ -140,7 +140,10 @@ static fs_error write_all(struct ext *x) {
 static fs_error flush_meta(struct ext *x) {
     fs_error e = FS_OK;
     if (x->e2->flags & (EXT2_FLAG_DIRTY | EXT2_FLAG_BB_DIRTY | EXT2_FLAG_IB_DIRTY)) {
-        x->e2->super->s_wtime = (uint32_t)(platform_now() / 1000000000);
+        uint32_t now = (uint32_t)(platform_now() / 1000000000);
+        if (now > x->e2->super->s_wtime) { // the time of day may not be known yet
+            x->e2->super->s_wtime = now;
+        }
         e = ext_error(x, ext2fs_flush2(x->e2, 0), "writing bitmaps and superblock");
     }
     fs_error m = cache_flush(&x->meta);
@@ -282,7 +285,9 @@ fs_error ext_mount(struct block_device *device, bool read_only, struct filesyste
     if (!read_only) {
         orphans_process(x);
         x->e2->super->s_state &= (uint16_t)~EXT2_VALID_FS;
-        x->e2->super->s_mtime = (uint32_t)(platform_now() / 1000000000);
+        if (platform_now() / 1000000000 > x->e2->super->s_mtime) {
+            x->e2->super->s_mtime = (uint32_t)(platform_now() / 1000000000);
+        }
         x->e2->super->s_mnt_count++;
         ext2fs_mark_super_dirty(x->e2);
         e = flush_meta(x);
