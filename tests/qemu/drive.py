@@ -10,7 +10,8 @@ A case is a text file of steps, one a line:
     disk TYPE SIZE          a disk of its own for this case (else: a shared one whose changes are forgotten)
     second TYPE SIZE        a second disk (/dev/vdb)
     tree CMD                CMD fills $TREE on this machine; both disks start with its contents
-    program NAME            programs/NAME.c, compiled for Linux on the architecture, becomes /t/NAME on the disks
+    program NAME [glibc]    programs/NAME.c, compiled for Linux on the architecture, becomes /t/NAME on the disks;
+                            with `glibc` by the distribution's gcc and with its C library
     boot [OPTION]...        boots with more options for `tools/futura run` (implied before the first step that needs it)
     timeout SECONDS         for every step that follows
     $ CMD                   types CMD at the prompt; what is printed until the next prompt must be the lines below it:
@@ -217,6 +218,12 @@ class Case:
     def program(self, name):
         self.tree = self.tree or os.path.join(self.scratch, "tree")
         os.makedirs(os.path.join(self.tree, "t"), exist_ok=True)
+        name, _, libc = name.partition(" ")
+        if libc == "glibc":
+            compiler = {"x86_64": "x86_64-linux-gnu-gcc", "arm64": "aarch64-linux-gnu-gcc"}[self.arch]
+            source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", name + ".c")
+            self.call([compiler, "-O1", "-static", "-pthread", "-w", "-o", os.path.join(self.tree, "t", name), source])
+            return
         target = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[self.arch]
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", name + ".c")
         self.call(["clang-19", "--target=" + target, "-std=c23", "-O1", "-ffreestanding", "-nostdlibinc", "-nostdlib", "-static",
