@@ -80,6 +80,10 @@ void arch_unmap(struct arch_space *s, uint64_t va);       // one page, if mapped
 void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot); // if mapped
 bool arch_dirty_clear(struct arch_space *s, uint64_t va); // was it written since? clears the mark (soft: write-protects if no HW bit)
 void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes); // skips empty tables quickly
+void arch_write_protect(struct arch_space *s, uint64_t va, uint64_t bytes); // takes write access from what is mapped there
+// Fills absent entries beside one that is mapped: page[i] = physical address | FUT_PROT_*, 0 = leave it; normal memory.
+// va is aligned to count pages, a power of two up to 64, so all lie in the last-level table that va's arch_map made.
+void arch_fill(struct arch_space *s, uint64_t va, unsigned count, const uint64_t *page);
 // I  void arch_switch_space(struct arch_space *);              null: kernel only
 #define ARCH_CACHE_NORMAL 0u
 #define ARCH_CACHE_DEVICE 1u

@@ -26,7 +26,8 @@ struct page {
     uint8_t state;           // PAGE_*
     uint32_t next, prev;     // free list, by page number; slab: links of its list
     uint32_t slab_free;      // slab: offset of the first free object + 1
-    uint32_t slab_used;
+    uint16_t slab_used;
+    bool synced;             // instruction fetch sees what was written
     void *slab;              // slab: its cache
 };
 #define PAGE_NONE 0u         // no RAM here, or never given to the allocator
@@ -77,6 +78,8 @@ struct memory {
     uint32_t kind, cache, flags;
     uint32_t height;         // of the tree: levels; 0 = no root
     struct radix_node *root;
+    struct radix_node *leaf; // the one used last, for pages leaf_first ..: most accesses are near each other
+    uint64_t leaf_first;
     phys_t base;             // PHYS, CONTIGUOUS
     struct memory *parent;   // slice: whose range it is
     struct list mappings;    // map_link.link
@@ -89,9 +92,9 @@ struct space {
     struct arch_space arch;  // first
     struct object object;
     struct tree mappings;    // by start address
-    uint64_t resident;
     uint64_t table_pages;
     uint64_t hint;           // where the search for a free range starts
+    struct mapping *last;    // found last
 };
 
 #define MAP_LIMIT_SHIFT 16
@@ -139,7 +142,7 @@ fut_status_t space_map(struct space *s, struct memory *memory, const struct fut_
 fut_status_t space_unmap(struct space *s, uint64_t address, uint64_t bytes);
 fut_status_t space_protect(struct space *s, uint64_t address, uint64_t bytes, uint32_t prot);
 fut_status_t space_clone(struct space *s, struct account *a, struct space **out);
-struct mapping *space_find(const struct space *s, uint64_t va);
+struct mapping *space_find(struct space *s, uint64_t va);
 void space_destroy(struct object *o);
 // Copies between kernel memory and a Space through the direct map.
 fut_status_t space_copy(struct space *s, uint64_t va, void *kernel, size_t n, bool write, struct memory **wait, uint64_t *offset);

@@ -97,19 +97,19 @@ void memory_unmap_page(struct memory *m, uint64_t offset)
     }
 }
 
-static void protect_page(struct memory *m, uint64_t index, uint64_t *, void *)
-{
-    for (struct list *l = m->mappings.next; l != &m->mappings; l = l->next) {
-        struct mapping *map;
-        uint64_t va = shown_at(l, &map, index << FUT_PAGE_SHIFT);
-        if (va && (map->flags & FUT_PROT_WRITE))
-            arch_protect(&map->space->arch, va, map->flags & (FUT_PROT_READ | FUT_PROT_EXEC));
-    }
-}
-
 void memory_protect_range(struct memory *m, uint64_t offset, uint64_t bytes)
 {
-    radix_each(m, offset >> FUT_PAGE_SHIFT, ((offset + bytes) >> FUT_PAGE_SHIFT) - 1, protect_page, nullptr);
+    for (struct list *l = m->mappings.next; l != &m->mappings; l = l->next) {
+        struct map_link *ml = container_of(l, struct map_link, link);
+        struct mapping *map = ml->map;
+        if (!(map->flags & FUT_PROT_WRITE))
+            continue;
+        // The part of the mapping that shows some of the range.
+        uint64_t base = ml->overlay ? map->overlay_offset : map->offset, size = map->end - map->node.key;
+        uint64_t from = max(base, offset), to = min(base + size, offset + bytes);
+        if (from < to)
+            arch_write_protect(&map->space->arch, map->node.key + (from - base), to - from);
+    }
 }
 
 static fut_status_t commit_page(struct memory *m, uint64_t *slot, const void *content, phys_t *out)
@@ -122,6 +122,7 @@ static fut_status_t commit_page(struct memory *m, uint64_t *slot, const void *co
         return FUT_ERR_NO_MEMORY;
     }
     p->refs = 1;
+    p->synced = false;
     phys_t phys = page_phys(p);
     if (content)
         arch_copy_page(phys_to_virt(phys), content);
@@ -160,34 +161,44 @@ fut_status_t memory_get(struct memory *m, uint64_t offset, bool write, phys_t *o
         if (!n)
             return FUT_ERR_NO_MEMORY;
         n->refs = 1;
+        n->synced = false;
         arch_copy_page(phys_to_virt(page_phys(n)), phys_to_virt(page_phys(p)));
         memory_unmap_page(m, offset);
         *slot = page_phys(n) | (*slot & (FUT_PAGE_SIZE - 1));
         page_unref(p);
         p = n;
     }
-    if (write && m->kind == MEMORY_PAGED)
-        *slot |= SLOT_DIRTY;
+    if (write) {
+        p->synced = false;
+        if (m->kind == MEMORY_PAGED)
+            *slot |= SLOT_DIRTY;
+    }
     *out = page_phys(p);
     return FUT_OK;
 }
 
-static void drop_page(struct memory *m, uint64_t index, uint64_t *slot, void *keep_tables)
+static void drop_leaf(struct memory *m, uint64_t base, uint64_t *slot, unsigned from, unsigned to, void *unmapped)
 {
-    if (*slot & SLOT_PRESENT) {
-        if (!keep_tables)
-            memory_unmap_page(m, index << FUT_PAGE_SHIFT);
-        page_unref(slot_page(*slot));
-        m->committed--;
-        account_return_pages(m->object.account, 1);
+    uint64_t n = 0;
+    for (unsigned i = from; i <= to; i++) {
+        if (slot[i] & SLOT_PRESENT) {
+            if (!unmapped)
+                memory_unmap_page(m, (base + i) << FUT_PAGE_SHIFT);
+            page_unref(slot_page(slot[i]));
+            n++;
+        }
+        slot[i] = 0;
     }
-    *slot = 0;
+    m->committed -= n;
+    account_return_pages(m->object.account, n);
 }
 
 void memory_decommit(struct memory *m, uint64_t offset, uint64_t bytes)
 {
+    static bool unmapped = true;
     if (bytes && m->kind != MEMORY_PHYS && m->kind != MEMORY_CONTIGUOUS)
-        radix_each(m, offset >> FUT_PAGE_SHIFT, ((offset + bytes) >> FUT_PAGE_SHIFT) - 1, drop_page, nullptr);
+        radix_each(m, offset >> FUT_PAGE_SHIFT, ((offset + bytes) >> FUT_PAGE_SHIFT) - 1, drop_leaf,
+                   list_empty(&m->mappings) ? &unmapped : nullptr);
 }
 
 void memory_destroy(struct object *o)
@@ -201,7 +212,7 @@ void memory_destroy(struct object *o)
             page_unref(phys_page(m->base + (i << FUT_PAGE_SHIFT)));
         account_return_pages(m->object.account, n);
     } else if (m->kind != MEMORY_PHYS) {
-        radix_each(m, 0, (m->bytes >> FUT_PAGE_SHIFT) - 1, drop_page, &unmapped);
+        radix_each(m, 0, (m->bytes >> FUT_PAGE_SHIFT) - 1, drop_leaf, &unmapped);
         kassert(m->committed == 0);
         radix_free(m);
     }
@@ -211,50 +222,54 @@ void memory_destroy(struct object *o)
         object_unref(&m->parent->object);
 }
 
-struct counting { uint64_t n; };
-static void count_page(struct memory *, uint64_t, uint64_t *slot, void *arg)
+static void count_leaf(struct memory *, uint64_t, uint64_t *slot, unsigned from, unsigned to, void *arg)
 {
-    if (*slot & SLOT_PRESENT)
-        ((struct counting *)arg)->n++;
+    uint64_t n = 0;
+    for (unsigned i = from; i <= to; i++)
+        n += slot[i] & SLOT_PRESENT;
+    *(uint64_t *)arg += n;
 }
 
 uint64_t memory_present(struct memory *m, uint64_t offset, uint64_t bytes)
 {
     if (m->kind == MEMORY_PHYS || m->kind == MEMORY_CONTIGUOUS)
         return bytes >> FUT_PAGE_SHIFT;
-    struct counting c = {0};
+    uint64_t n = 0;
     if (bytes)
-        radix_each(m, offset >> FUT_PAGE_SHIFT, ((offset + bytes) >> FUT_PAGE_SHIFT) - 1, count_page, &c);
-    return c.n;
+        radix_each(m, offset >> FUT_PAGE_SHIFT, ((offset + bytes) >> FUT_PAGE_SHIFT) - 1, count_leaf, &n);
+    return n;
 }
 
 struct copying { struct memory *to; uint64_t first; fut_status_t status; };
 
-static void share_page(struct memory *, uint64_t index, uint64_t *slot, void *arg)
+static void share_leaf(struct memory *, uint64_t base, uint64_t *slot, unsigned from, unsigned last, void *arg)
 {
     struct copying *c = arg;
-    if (c->status || !(*slot & SLOT_PRESENT))
-        return;
-    uint64_t *to = radix_make(c->to, index - c->first);
-    if (!to) {
-        c->status = FUT_ERR_NO_MEMORY;
-        return;
-    }
-    struct page *p = slot_page(*slot);
-    phys_t phys = page_phys(p);
-    if (p->pins) { // the kernel writes to it by physical address: the copy is made now
-        struct page *n = page_alloc(0);
-        if (!n) {
+    uint64_t n = 0;
+    for (unsigned i = from; i <= last && !c->status; i++) {
+        if (!(slot[i] & SLOT_PRESENT))
+            continue;
+        uint64_t *to = radix_make(c->to, base + i - c->first);
+        if (!to) {
             c->status = FUT_ERR_NO_MEMORY;
-            return;
+            break;
         }
-        arch_copy_page(phys_to_virt(page_phys(n)), phys_to_virt(phys));
-        p = n;
-        phys = page_phys(n);
+        struct page *p = slot_page(slot[i]);
+        if (unlikely(p->pins)) { // the kernel writes to it by physical address: the copy is made now
+            struct page *copy = page_alloc(0);
+            if (!copy) {
+                c->status = FUT_ERR_NO_MEMORY;
+                break;
+            }
+            copy->synced = false;
+            arch_copy_page(phys_to_virt(page_phys(copy)), phys_to_virt(page_phys(p)));
+            p = copy;
+        }
+        p->refs++;
+        *to = page_phys(p) | SLOT_PRESENT;
+        n++;
     }
-    p->refs++;
-    *to = phys | SLOT_PRESENT;
-    c->to->committed++;
+    c->to->committed += n;
 }
 
 fut_status_t memory_snapshot(struct memory *m, uint64_t offset, uint64_t bytes, struct account *a, struct memory **out)
@@ -277,7 +292,7 @@ fut_status_t memory_snapshot(struct memory *m, uint64_t offset, uint64_t bytes, 
         } else {
             memory_protect_range(m, offset, bytes);
             struct copying c = {.to = n, .first = offset >> FUT_PAGE_SHIFT};
-            radix_each(m, c.first, ((offset + bytes) >> FUT_PAGE_SHIFT) - 1, share_page, &c);
+            radix_each(m, c.first, ((offset + bytes) >> FUT_PAGE_SHIFT) - 1, share_leaf, &c);
             status = c.status;
             account_return_pages(a, pages_needed - n->committed);
         }

@@ -37,13 +37,38 @@ static void free_unlink(struct page *p, unsigned order)
         pages[p->next].prev = p->prev;
 }
 
+// Single pages go through a short stack of their own: most are freed and wanted again soon.
+#define HOT 256u
+static struct page *hot[HOT];
+static unsigned hot_count;
+
+static void free_block(struct page *p, unsigned order);
+
+static void hot_drain(void)
+{
+    while (hot_count)
+        free_block(hot[--hot_count], 0);
+}
+
 struct page *page_alloc(unsigned order)
 {
+    if (order == 0 && hot_count) {
+        struct page *p = hot[--hot_count];
+        p->refs = 0;
+        p->pins = 0;
+        pages_free--;
+        ARCH_UNPOISON(phys_to_virt(page_phys(p)), (size_t)FUT_PAGE_SIZE);
+        return p;
+    }
     unsigned o = order;
     while (o < ORDERS && free_head[o] == NO_PAGE)
         o++;
-    if (o >= ORDERS)
-        return nullptr;
+    if (o >= ORDERS) {
+        if (!hot_count)
+            return nullptr;
+        hot_drain(); // they may make a block
+        return page_alloc(order);
+    }
     struct page *p = &pages[free_head[o]];
     free_unlink(p, o);
     while (o > order) {
@@ -65,6 +90,17 @@ void page_free(struct page *p, unsigned order)
 {
     pages_free += 1u << order;
     ARCH_POISON(phys_to_virt(page_phys(p)), (size_t)FUT_PAGE_SIZE << order);
+    if (order == 0 && hot_count < HOT) {
+        p->state = PAGE_USED;
+        p->refs = 0;
+        hot[hot_count++] = p;
+        return;
+    }
+    free_block(p, order);
+}
+
+static void free_block(struct page *p, unsigned order)
+{
     for (uint32_t i = 0; i < 1u << order; i++)
         p[i].state = PAGE_USED;
     // Physical alignment decides who the buddy is: page_base need not be aligned.
@@ -131,7 +167,7 @@ void page_init(const struct boot *boot)
 {
     for (unsigned o = 0; o < ORDERS; o++)
         free_head[o] = NO_PAGE;
-    pages_free = pages_total = 0;
+    pages_free = pages_total = hot_count = 0;
     ram_count = used_count = 0;
     phys_t low = UINT64_MAX, high = 0;
     for (uint32_t i = 0; i < boot->ram_count && i < 32; i++) {

@@ -11,27 +11,30 @@ uint32_t radix_height(uint64_t bytes)
     return h;
 }
 
-uint64_t *radix_find(const struct memory *m, uint64_t index)
+uint64_t *radix_find_slow(struct memory *m, uint64_t index)
 {
     struct radix_node *n = m->root;
     for (uint32_t level = m->height; n; level--) {
-        uint64_t *slot = &n->slot[index >> (RADIX_SHIFT * (level - 1)) & (RADIX_SLOTS - 1)];
-        if (level == 1)
-            return slot;
-        n = (struct radix_node *)(uintptr_t)*slot;
+        if (level == 1) {
+            m->leaf = n;
+            m->leaf_first = index & ~(uint64_t)(RADIX_SLOTS - 1);
+            return &n->slot[index & (RADIX_SLOTS - 1)];
+        }
+        n = (struct radix_node *)(uintptr_t)n->slot[index >> (RADIX_SHIFT * (level - 1)) & (RADIX_SLOTS - 1)];
     }
     return nullptr;
 }
 
 uint64_t *radix_make(struct memory *m, uint64_t index)
 {
+    uint64_t *slot = radix_find(m, index);
+    if (slot)
+        return slot;
     if (!m->root && !(m->root = slab_alloc(sizeof(struct radix_node))))
         return nullptr;
     struct radix_node *n = m->root;
-    for (uint32_t level = m->height;; level--) {
-        uint64_t *slot = &n->slot[index >> (RADIX_SHIFT * (level - 1)) & (RADIX_SLOTS - 1)];
-        if (level == 1)
-            return slot;
+    for (uint32_t level = m->height; level > 1; level--) {
+        slot = &n->slot[index >> (RADIX_SHIFT * (level - 1)) & (RADIX_SLOTS - 1)];
         if (!*slot) {
             struct radix_node *child = slab_alloc(sizeof *child);
             if (!child)
@@ -40,6 +43,9 @@ uint64_t *radix_make(struct memory *m, uint64_t index)
         }
         n = (struct radix_node *)(uintptr_t)*slot;
     }
+    m->leaf = n;
+    m->leaf_first = index & ~(uint64_t)(RADIX_SLOTS - 1);
+    return &n->slot[index & (RADIX_SLOTS - 1)];
 }
 
 bool radix_grow(struct memory *m, uint64_t bytes)
@@ -57,28 +63,27 @@ bool radix_grow(struct memory *m, uint64_t bytes)
 }
 
 static void each(struct memory *m, struct radix_node *n, uint32_t level, uint64_t base, uint64_t first, uint64_t last,
-                 void (*fn)(struct memory *, uint64_t, uint64_t *, void *), void *arg)
+                 radix_leaf_fn *fn, void *arg)
 {
     uint32_t shift = RADIX_SHIFT * (level - 1);
     uint64_t span = 1ull << shift;
     uint64_t from = first > base ? (first - base) >> shift : 0;
+    if (level == 1) {
+        fn(m, base, n->slot, (unsigned)from, (unsigned)min(last - base, (uint64_t)(RADIX_SLOTS - 1)), arg);
+        return;
+    }
     for (uint64_t i = from; i < RADIX_SLOTS; i++) {
         uint64_t at = base + i * span;
         if (at > last)
             return;
-        if (!n->slot[i])
-            continue;
-        if (level == 1)
-            fn(m, at, &n->slot[i], arg);
-        else
+        if (n->slot[i])
             each(m, (struct radix_node *)(uintptr_t)n->slot[i], level - 1, at, first, last, fn, arg);
     }
 }
 
-void radix_each(struct memory *m, uint64_t first, uint64_t last,
-                void (*fn)(struct memory *, uint64_t, uint64_t *, void *), void *arg)
+void radix_each(struct memory *m, uint64_t first, uint64_t last, radix_leaf_fn *fn, void *arg)
 {
-    if (m->root && first <= last)
+    if (m->root && first <= last && first >> (RADIX_SHIFT * m->height) == 0)
         each(m, m->root, m->height, 0, first, last, fn, arg);
 }
 
@@ -95,5 +100,5 @@ void radix_free(struct memory *m)
 {
     if (m->root)
         free_nodes(m->root, m->height);
-    m->root = nullptr;
+    m->root = m->leaf = nullptr;
 }

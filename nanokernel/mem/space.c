@@ -6,6 +6,7 @@
 // overlay above nothing. Cutting a mapping in two gives both parts the same Memory at different offsets.
 #include <kernel.h>
 #include <ipc.h>
+#include "radix.h"
 
 #define PAGE_MASK ((uint64_t)FUT_PAGE_SIZE - 1)
 #define PROT_MASK (FUT_PROT_READ | FUT_PROT_WRITE | FUT_PROT_EXEC)
@@ -30,11 +31,17 @@ fut_status_t space_new(struct account *a, struct space **out)
     return FUT_OK;
 }
 
-struct mapping *space_find(const struct space *s, uint64_t va)
+struct mapping *space_find(struct space *s, uint64_t va)
 {
+    struct mapping *m = s->last;
+    if (m && va >= m->node.key && va < m->end)
+        return m;
     struct tree_node *n = tree_floor(&s->mappings, va);
-    struct mapping *m = n ? container_of(n, struct mapping, node) : nullptr;
-    return m && va < m->end ? m : nullptr;
+    m = n ? container_of(n, struct mapping, node) : nullptr;
+    if (!m || va >= m->end)
+        return nullptr;
+    s->last = m;
+    return m;
 }
 
 static void link_mapping(struct mapping *m)
@@ -72,6 +79,7 @@ static void mapping_free(struct mapping *m)
     arch_unmap_range(&s->arch, m->node.key, m->end - m->node.key);
     table_space = nullptr;
     tree_remove(&s->mappings, &m->node);
+    s->last = nullptr;
     list_remove(&m->in_memory.link);
     list_remove(&m->in_overlay.link);
     if (m->memory)
@@ -85,14 +93,68 @@ static void mapping_free(struct mapping *m)
     slab_free(m, sizeof *m);
 }
 
+static void sync_code(phys_t phys)
+{
+    struct page *p = phys_page(phys);
+    if (p && p->synced)
+        return;
+    arch_sync_icache(phys_to_virt(phys));
+    if (p)
+        p->synced = true;
+}
+
 static fut_status_t map_page(struct mapping *m, uint64_t va, phys_t phys, uint32_t prot, uint32_t cache)
 {
     if ((prot & FUT_PROT_EXEC) && cache == ARCH_CACHE_NORMAL)
-        arch_sync_icache(phys_to_virt(phys));
+        sync_code(phys);
     table_space = m->space;
     bool ok = arch_map(&m->space->arch, va, phys, prot, cache);
     table_space = nullptr;
     return ok ? FUT_OK : FUT_ERR_NO_MEMORY;
+}
+
+static inline uint64_t *present_slot(struct memory *m, uint64_t offset)
+{
+    uint64_t *slot = offset < m->bytes ? radix_find(m, offset >> FUT_PAGE_SHIFT) : nullptr;
+    return slot && (*slot & SLOT_PRESENT) ? slot : nullptr;
+}
+
+// A fault costs far more than an entry: what is there already around the page is mapped with it. Write access is
+// given only to pages that nobody else's slot holds; the first write to anything else has to be seen.
+#define AROUND 16u
+static void map_around(struct mapping *m, uint64_t va)
+{
+    uint64_t page[AROUND], first = va & ~((uint64_t)AROUND * FUT_PAGE_SIZE - 1), some = 0;
+    uint32_t prot = m->flags & PROT_MASK;
+    for (unsigned i = 0; i < AROUND; i++) {
+        uint64_t at = first + i * FUT_PAGE_SIZE;
+        page[i] = 0;
+        if (at == va || at < m->node.key || at >= m->end)
+            continue;
+        uint64_t in = at - m->node.key, *slot = m->overlay ? present_slot(m->overlay, m->overlay_offset + in) : nullptr;
+        if (slot) {
+            phys_t phys = *slot & ~PAGE_MASK;
+            page[i] = phys | (phys_page(phys)->refs == 1 ? prot : prot & ~FUT_PROT_WRITE);
+        } else if (m->memory && m->memory->cache == ARCH_CACHE_NORMAL) {
+            phys_t phys;
+            bool whole = !m->overlay && m->memory->kind != MEMORY_PAGED;
+            if (m->memory->kind == MEMORY_PHYS || m->memory->kind == MEMORY_CONTIGUOUS) {
+                phys = m->memory->base + m->offset + in;
+            } else {
+                slot = present_slot(m->memory, m->offset + in);
+                if (!slot)
+                    continue;
+                phys = *slot & ~PAGE_MASK;
+                whole = whole && phys_page(phys)->refs == 1;
+            }
+            page[i] = phys | (whole ? prot : prot & ~FUT_PROT_WRITE);
+        }
+        if (page[i] & FUT_PROT_EXEC)
+            sync_code(page[i] & ~PAGE_MASK);
+        some |= page[i];
+    }
+    if (some & PROT_MASK)
+        arch_fill(&m->space->arch, first, AROUND, page);
 }
 
 fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t *out, struct memory **wait, uint64_t *offset)
@@ -104,7 +166,7 @@ fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t
     if (access & ~m->flags)
         return FUT_ERR_RIGHTS;
     bool write = access & ACCESS_WRITE;
-    uint32_t prot = m->flags & PROT_MASK;
+    uint32_t prot = m->flags & PROT_MASK, cache = ARCH_CACHE_NORMAL;
     uint64_t at = va - m->node.key;
     fut_status_t status;
     phys_t phys;
@@ -119,37 +181,36 @@ fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t
         struct page *p = m->memory->kind == MEMORY_ANON ? phys_page(phys) : nullptr;
         if (!write && (m->memory->kind == MEMORY_PAGED || (p && p->refs > 1)))
             prot &= ~FUT_PROT_WRITE;
-        *out = phys;
-        return map_page(m, va, phys, prot, m->memory->cache);
-    }
-    struct memory *o = m->overlay;
-    bool has = memory_present(o, m->overlay_offset + at, FUT_PAGE_SIZE);
-    if (has || !m->memory) {
-        status = memory_get(o, m->overlay_offset + at, write, &phys);
+        cache = m->memory->cache;
+    } else if (!m->memory || present_slot(m->overlay, m->overlay_offset + at)) {
+        status = memory_get(m->overlay, m->overlay_offset + at, write, &phys);
         if (status)
             return status;
         if (!write && phys_page(phys)->refs > 1)
             prot &= ~FUT_PROT_WRITE;
-        *out = phys;
-        return map_page(m, va, phys, prot, ARCH_CACHE_NORMAL);
+    } else {
+        status = memory_get(m->memory, m->offset + at, false, &phys);
+        if (status) {
+            *wait = m->memory;
+            *offset = m->offset + at;
+            return status;
+        }
+        if (write) {
+            phys_t copy;
+            status = memory_get(m->overlay, m->overlay_offset + at, true, &copy);
+            if (status)
+                return status;
+            arch_copy_page(phys_to_virt(copy), phys_to_virt(phys));
+            phys = copy;
+        } else {
+            prot &= ~FUT_PROT_WRITE;
+        }
     }
-    status = memory_get(m->memory, m->offset + at, false, &phys);
-    if (status) {
-        *wait = m->memory;
-        *offset = m->offset + at;
-        return status;
-    }
-    if (!write) {
-        *out = phys;
-        return map_page(m, va, phys, prot & ~FUT_PROT_WRITE, ARCH_CACHE_NORMAL);
-    }
-    phys_t copy;
-    status = memory_get(o, m->overlay_offset + at, true, &copy);
-    if (status)
-        return status;
-    arch_copy_page(phys_to_virt(copy), phys_to_virt(phys));
-    *out = copy;
-    return map_page(m, va, copy, prot, ARCH_CACHE_NORMAL);
+    *out = phys;
+    status = map_page(m, va, phys, prot, cache);
+    if (!status && cache == ARCH_CACHE_NORMAL)
+        map_around(m, va);
+    return status;
 }
 
 fut_status_t space_copy(struct space *s, uint64_t va, void *kernel, size_t n, bool write, struct memory **wait, uint64_t *offset)
@@ -186,7 +247,7 @@ static bool range_ok(uint64_t address, uint64_t bytes)
            address < FUT_USER_TOP && bytes <= FUT_USER_TOP - address;
 }
 
-static bool range_free(const struct space *s, uint64_t address, uint64_t bytes)
+static bool range_free(struct space *s, uint64_t address, uint64_t bytes)
 {
     if (space_find(s, address))
         return false;
@@ -195,7 +256,7 @@ static bool range_free(const struct space *s, uint64_t address, uint64_t bytes)
 }
 
 // First fit at or after `from`, with a guard page on either side.
-static uint64_t find_free(const struct space *s, uint64_t from, uint64_t bytes)
+static uint64_t find_free(struct space *s, uint64_t from, uint64_t bytes)
 {
     uint64_t at = from;
     for (;;) {

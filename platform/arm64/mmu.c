@@ -316,6 +316,52 @@ void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes)
     dsb(ish);
 }
 
+void arch_write_protect(struct arch_space *s, uint64_t va, uint64_t bytes)
+{
+    uint64_t end = va + bytes;
+    bool changed = false;
+    while (va < end) {
+        uint64_t *table = table_of(s->ttbr), size = 1ull << 39;
+        unsigned level = 0;
+        for (; level < 3; level++, size >>= 9) {
+            uint64_t e = table[va >> (39 - 9 * level) & 511];
+            if (!(e & PTE_VALID))
+                break;
+            table = table_of(e);
+        }
+        if (level < 3) { // nothing below this entry
+            va = (va & ~(size - 1)) + size;
+            continue;
+        }
+        do {
+            uint64_t *e = &table[va >> 12 & 511];
+            if ((*e & (PTE_VALID | PTE_RO)) == PTE_VALID) {
+                *e |= PTE_RO;
+                changed = true;
+            }
+            va += FUT_PAGE_SIZE;
+        } while (va < end && va >> 12 & 511);
+    }
+    if (!changed)
+        return;
+    dsb(ishst);
+    flush_space(s);
+    dsb(ish);
+}
+
+void arch_fill(struct arch_space *s, uint64_t va, unsigned count, const uint64_t *page)
+{
+    uint64_t *e = find(s, va, false);
+    if (!e)
+        return;
+    // An entry that was not valid is in no TLB.
+    for (unsigned i = 0; i < count; i++)
+        if (page[i] && !(e[i] & PTE_VALID))
+            e[i] = (page[i] & PTE_ADDRESS) | PTE_ATTR(ATTR_NORMAL) | PTE_SHARED | permissions((uint32_t)page[i] & 7) |
+                   PTE_TABLE | PTE_AF | PTE_NG | PTE_PXN;
+    dsb(ishst);
+}
+
 // --- User copies -------------------------------------------------------------------------------------------
 static bool user_range(uint64_t address, size_t n)
 {

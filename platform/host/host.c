@@ -163,6 +163,36 @@ void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes)
                 t->entry[i].va = 0;
 }
 
+void arch_write_protect(struct arch_space *s, uint64_t va, uint64_t bytes)
+{
+    for (struct host_table *t = s->tables; t; t = t->next)
+        for (int i = 0; i < HOST_ENTRIES; i++)
+            if (t->entry[i].va && t->entry[i].va - va < bytes)
+                t->entry[i].prot &= ~FUT_PROT_WRITE;
+}
+
+void arch_fill(struct arch_space *s, uint64_t va, unsigned count, const uint64_t *page)
+{
+    uint32_t *prot;
+    uint64_t *pa, *slot;
+    if (count > 64 || (count & (count - 1)) || va % (count * FUT_PAGE_SIZE))
+        panic("arch_fill across tables");
+    for (unsigned i = 0; i < count; i++)
+        if (page[i] && !find(s, va + i * FUT_PAGE_SIZE, &prot, &pa, &slot)) {
+            // A real table has the entry; this one may have no room, which only means a fault later.
+            for (struct host_table *t = s->tables; t; t = t->next)
+                for (int j = 0; j < HOST_ENTRIES; j++)
+                    if (!t->entry[j].va) {
+                        t->entry[j].va = va + i * FUT_PAGE_SIZE;
+                        t->entry[j].pa = page[i] & ~4095ull;
+                        t->entry[j].prot = page[i] & 7;
+                        t->entry[j].cache = ARCH_CACHE_NORMAL;
+                        goto next;
+                    }
+        next:;
+        }
+}
+
 void arch_switch_space(struct arch_space *) {}
 
 // --- Copies ---------------------------------------------------------------------------------------------

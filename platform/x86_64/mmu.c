@@ -289,6 +289,52 @@ void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes)
     }
 }
 
+void arch_write_protect(struct arch_space *s, uint64_t va, uint64_t bytes)
+{
+    bool flush = false;
+    for (uint64_t end = va + bytes; va < end;) {
+        uint64_t *t = phys_to_virt(s->root);
+        unsigned shift = 39;
+        for (; shift > 12 && t[va >> shift & 511]; shift -= 9) {
+            t = table(t[va >> shift & 511]);
+        }
+        if (shift > 12) { // nothing below this entry
+            va = (va & ~((1ull << shift) - 1)) + (1ull << shift);
+            continue;
+        }
+        do {
+            uint64_t *e = &t[va >> 12 & 511];
+            if (*e & PTE_WRITE) {
+                *e &= ~PTE_WRITE;
+                flush = true;
+            }
+            va += FUT_PAGE_SIZE;
+        } while (va < end && (va >> 12 & 511) != 0);
+    }
+    if (flush && loaded(s)) {
+        WRITE_CR(3, s->root);
+    }
+}
+
+void arch_fill(struct arch_space *s, uint64_t va, unsigned count, const uint64_t *page)
+{
+    uint64_t *t = phys_to_virt(s->root);
+    for (unsigned shift = 39; shift > 12; shift -= 9) {
+        uint64_t e = t[va >> shift & 511];
+        if (!e) {
+            return;
+        }
+        t = table(e);
+    }
+    // An entry that was absent is in no TLB.
+    uint64_t *e = &t[va >> 12 & 511];
+    for (unsigned i = 0; i < count; i++) {
+        if (page[i] && !e[i]) {
+            e[i] = (page[i] & PTE_ADDRESS) | leaf_flags((uint32_t)page[i] & 7, ARCH_CACHE_NORMAL);
+        }
+    }
+}
+
 // --- Copies ----------------------------------------------------------------------------------------------
 
 bool user_copy(void *to, const void *from, size_t n);              // usercopy.S

@@ -200,14 +200,16 @@ static void visit_task(struct task *t)
     table_and_cap_pages += leaves + 1;
 }
 
-static void count_slot(struct memory *, uint64_t, uint64_t *slot, void *arg)
+static void count_leaf(struct memory *, uint64_t, uint64_t *slot, unsigned from, unsigned to, void *arg)
 {
-    if (!(*slot & SLOT_PRESENT))
-        return;
-    struct page *p = phys_page(*slot & ~4095ull);
-    CHECK(p && p->state == PAGE_USED && p->refs > 0);
-    holders[p - pages]++;
-    ++*(uint64_t *)arg;
+    for (unsigned i = from; i <= to; i++) {
+        if (!(slot[i] & SLOT_PRESENT))
+            continue;
+        struct page *p = phys_page(slot[i] & ~4095ull);
+        CHECK(p && p->state == PAGE_USED && p->refs > 0);
+        holders[p - pages]++;
+        ++*(uint64_t *)arg;
+    }
 }
 
 static void visit_memory(struct memory *m)
@@ -219,7 +221,7 @@ static void visit_memory(struct memory *m)
             holders[phys_page(m->base + (i << FUT_PAGE_SHIFT)) - pages]++;
         CHECK(m->committed == n);
     } else if (m->kind != MEMORY_PHYS) {
-        radix_each(m, 0, UINT64_MAX >> FUT_PAGE_SHIFT, count_slot, &n);
+        radix_each(m, 0, UINT64_MAX >> FUT_PAGE_SHIFT, count_leaf, &n);
         CHECK(n == m->committed);
     }
     charge(m->object.account, n, 0);
