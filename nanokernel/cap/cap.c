@@ -239,13 +239,15 @@ bool cap_table_clear(struct task *t)
     if (!t->caps.leaf)
         return true;
     // All slots first: freeing one writes to its neighbours in the free list.
-    for (uint32_t l = 0; l < CAP_LEAVES; l++)
+    for (uint32_t l = 0; t->caps.used; l++)
         for (uint32_t i = 0; t->caps.leaf[l] && i < CAP_LEAF_SLOTS; i++)
             if (t->caps.leaf[l][i].object)
                 cap_delete(&t->caps.leaf[l][i]);
-    for (uint32_t l = 0; l < CAP_LEAVES; l++)
-        if (t->caps.leaf[l])
+    for (uint32_t l = 0; t->caps.leaves; l++)
+        if (t->caps.leaf[l]) {
             charged_page_free(t->object.account, t->caps.leaf[l]);
+            t->caps.leaves--;
+        }
     charged_page_free(t->object.account, t->caps.leaf);
     t->caps = (struct cap_table){};
     return true;

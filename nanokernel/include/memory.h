@@ -134,7 +134,12 @@ void memory_protect_range(struct memory *m, uint64_t offset, uint64_t bytes); //
 void memory_destroy(struct object *o);
 void page_pin(struct page *p);
 void page_unpin(struct page *p);
-void page_unref(struct page *p);
+void page_unref_last(struct page *p);
+static inline void page_unref(struct page *p)
+{
+    if (--p->refs == 0)
+        page_unref_last(p);
+}
 
 fut_status_t space_new(struct account *a, struct space **out);
 // Maps `memory` (null: anonymous) as flags say; takes its own references. limit: the FUT_PROT_* that it may ever get.

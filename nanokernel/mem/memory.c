@@ -47,13 +47,14 @@ void page_unpin(struct page *p)
         page_free(p, 0);
 }
 
-void page_unref(struct page *p)
+void page_unref_last(struct page *p)
 {
-    if (--p->refs == 0 && p->pins == 0)
+    if (p->pins == 0)
         page_free(p, 0);
 }
 
-static inline struct page *slot_page(uint64_t slot) { return phys_page(slot & ~(uint64_t)(FUT_PAGE_SIZE - 1)); }
+// A slot holds pages of RAM only.
+static inline struct page *slot_page(uint64_t slot) { return &pages[(slot >> FUT_PAGE_SHIFT) - page_base]; }
 
 fut_status_t memory_new(struct account *a, uint64_t bytes, uint32_t kind, struct memory **out)
 {
@@ -245,15 +246,18 @@ struct copying { struct memory *to; uint64_t first; fut_status_t status; };
 static void share_leaf(struct memory *, uint64_t base, uint64_t *slot, unsigned from, unsigned last, void *arg)
 {
     struct copying *c = arg;
-    uint64_t n = 0;
+    uint64_t n = 0, *leaf = nullptr;
+    bool aligned = (c->first & (RADIX_SLOTS - 1)) == 0; // then a leaf goes into one leaf
     for (unsigned i = from; i <= last && !c->status; i++) {
         if (!(slot[i] & SLOT_PRESENT))
             continue;
-        uint64_t *to = radix_make(c->to, base + i - c->first);
+        uint64_t *to = leaf ? &leaf[i] : radix_make(c->to, base + i - c->first);
         if (!to) {
             c->status = FUT_ERR_NO_MEMORY;
             break;
         }
+        if (aligned)
+            leaf = to - i;
         struct page *p = slot_page(slot[i]);
         if (unlikely(p->pins)) { // the kernel writes to it by physical address: the copy is made now
             struct page *copy = page_alloc(0);
@@ -263,10 +267,12 @@ static void share_leaf(struct memory *, uint64_t base, uint64_t *slot, unsigned 
             }
             copy->synced = false;
             arch_copy_page(phys_to_virt(page_phys(copy)), phys_to_virt(page_phys(p)));
-            p = copy;
+            copy->refs = 1;
+            *to = page_phys(copy) | SLOT_PRESENT;
+        } else {
+            p->refs++;
+            *to = (slot[i] & ~(uint64_t)(FUT_PAGE_SIZE - 1)) | SLOT_PRESENT;
         }
-        p->refs++;
-        *to = page_phys(p) | SLOT_PRESENT;
         n++;
     }
     c->to->committed += n;

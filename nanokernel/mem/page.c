@@ -39,6 +39,7 @@ static void free_unlink(struct page *p, unsigned order)
 
 // Single pages go through a short stack of their own: most are freed and wanted again soon.
 #define HOT 256u
+#define REFILL 5u // order of the block that fills it when it is empty
 static struct page *hot[HOT];
 static unsigned hot_count;
 
@@ -63,6 +64,14 @@ struct page *page_alloc(unsigned order)
     unsigned o = order;
     while (o < ORDERS && free_head[o] == NO_PAGE)
         o++;
+    if (order == 0 && o >= REFILL && o < ORDERS) {
+        pages_free += 1u << REFILL; // not given out yet
+        struct page *p = page_alloc(REFILL);
+        ARCH_POISON(phys_to_virt(page_phys(p)), (size_t)FUT_PAGE_SIZE << REFILL);
+        for (unsigned i = 1u << REFILL; i-- > 0;)
+            hot[hot_count++] = &p[i];
+        return page_alloc(0);
+    }
     if (o >= ORDERS) {
         if (!hot_count)
             return nullptr;

@@ -170,6 +170,7 @@ fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t
     uint64_t at = va - m->node.key;
     fut_status_t status;
     phys_t phys;
+    bool around = true; // not after filling a page: its neighbours are likely to be missing too
     if (!m->overlay) {
         status = memory_get(m->memory, m->offset + at, write, &phys);
         if (status) {
@@ -183,11 +184,13 @@ fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t
             prot &= ~FUT_PROT_WRITE;
         cache = m->memory->cache;
     } else if (!m->memory || present_slot(m->overlay, m->overlay_offset + at)) {
+        uint64_t committed = m->overlay->committed;
         status = memory_get(m->overlay, m->overlay_offset + at, write, &phys);
         if (status)
             return status;
         if (!write && phys_page(phys)->refs > 1)
             prot &= ~FUT_PROT_WRITE;
+        around = committed == m->overlay->committed;
     } else {
         status = memory_get(m->memory, m->offset + at, false, &phys);
         if (status) {
@@ -208,7 +211,7 @@ fut_status_t space_resolve(struct space *s, uint64_t va, uint32_t access, phys_t
     }
     *out = phys;
     status = map_page(m, va, phys, prot, cache);
-    if (!status && cache == ARCH_CACHE_NORMAL)
+    if (!status && around && cache == ARCH_CACHE_NORMAL)
         map_around(m, va);
     return status;
 }
