@@ -35,7 +35,7 @@ static long install(const struct posix_fd *entry, unsigned from)
 long posix_fd_install(fut_handle_t handle, uint8_t kind, uint32_t status, bool cloexec, uint8_t tree, unsigned from)
 {
     struct posix_fd entry = {.handle = handle, .kind = kind, .cloexec = cloexec, .tree = tree, .status = status};
-    if (kind == FUT_POSIX_KIND_TERMINAL || kind == FUT_POSIX_KIND_PIPE)
+    if (kind == FUT_POSIX_KIND_TERMINAL)
         entry.hints = FD_NO_LEASE;
     return install(&entry, from);
 }
