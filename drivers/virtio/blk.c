@@ -28,7 +28,7 @@
 
 #define REQUESTS 40u        // three descriptors each
 #define WAITING  64u
-#define REGIONS  64u
+#define REGIONS  1024u      // fsd registers its whole page pool, in chunks of 2 MiB
 
 struct header { uint32_t type, reserved; uint64_t sector; };
 struct discard { uint64_t sector; uint32_t count, flags; };
