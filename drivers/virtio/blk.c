@@ -8,6 +8,7 @@
 // repeat (every method is idempotent); devd resets the device before the next host starts, so a page of
 // the queues is never reused while the device may still write to it. Regions are gone then: the error
 // no_region tells a client to register its Memory again.
+#include <stdlib.h>
 #include <string.h>
 #include <fipc/block.h>
 #include <futura/startup.h>
@@ -52,7 +53,10 @@ static struct block_geometry geometry;
 static uint32_t discard_max;
 static char name[32];
 
+// A region's number is good for this host only: its upper part is how often the device was started. A number that a
+// client kept from the host before must never name other Memory by chance.
 static struct region { fut_handle_t memory; uint64_t physical, bytes; uint32_t in_flight; } regions[REGIONS];
+static uint32_t first_region;
 
 static struct work works[REQUESTS + WAITING];
 static struct work *free_works;
@@ -151,6 +155,7 @@ static fut_status_t enqueue(struct fut_request *req, const struct work *what)
 static fut_status_t transfer(struct fut_request *req, uint32_t type, uint32_t region, uint64_t offset,
                              uint64_t sector, uint32_t count)
 {
+    region -= first_region;
     if (region >= REGIONS || !regions[region].memory) {
         return BLOCK_ERROR_NO_REGION;
     }
@@ -186,7 +191,7 @@ static fut_status_t do_register(struct fut_request *req, fut_handle_t memory, st
     for (uint32_t i = 0; i < REGIONS; i++) {
         if (!regions[i].memory) {
             regions[i] = (struct region){.memory = memory, .physical = info.physical, .bytes = info.bytes};
-            res->region = i;
+            res->region = first_region + i;
             return FUT_OK;
         }
     }
@@ -197,6 +202,7 @@ static fut_status_t do_register(struct fut_request *req, fut_handle_t memory, st
 static fut_status_t do_unregister(struct fut_request *req, uint32_t region)
 {
     (void)req;
+    region -= first_region;
     if (region >= REGIONS || !regions[region].memory) {
         return BLOCK_ERROR_NO_REGION;
     }
@@ -262,6 +268,7 @@ int main(int argc, char **argv)
     if (argc > 1) {
         strncpy(name, argv[1], sizeof name - 1);
     }
+    first_region = (uint32_t)(argc > 3 ? strtoul(argv[3], nullptr, 10) : 0) * REGIONS;
     fut_status_t status = virtio_open(&device, F_RO | F_BLK_SIZE | F_FLUSH | F_DISCARD);
     if (status == FUT_OK) {
         status = virtio_queue_open(&device, 0, &queue);

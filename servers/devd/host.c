@@ -70,7 +70,9 @@ static fut_status_t start(struct device *d)
             caps[n++] = (struct fut_spawn_cap){bar_names[i], d->bar[i].memory, FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MAP};
         }
     }
-    const char *const args[] = {d->driver->image, d->service, d->name, nullptr};
+    char starts[12]; // tells one host of a device from the next
+    snprintf(starts, sizeof starts, "%u", d->starts);
+    const char *const args[] = {d->driver->image, d->service, d->name, starts, nullptr};
     struct fut_spawn spawn = {
         .image = image, .priority = HOST_PRIORITY, .caps = caps, .cap_count = n, .args = args, .stack_bytes = 64 << 10,
     };

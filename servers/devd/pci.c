@@ -178,12 +178,14 @@ static void reset_virtio(struct device *d)
     }
 }
 
+// The reset comes before bus mastering goes: a device that is cut off from memory in the middle of a request
+// may take what it cannot read for data, and write that to the disk.
 void pci_quiesce(struct device *d)
 {
-    put16(d, COMMAND, (uint16_t)(get16(d, COMMAND) & ~COMMAND_MASTER));
     if (d->driver->virtio) {
         reset_virtio(d);
     }
+    put16(d, COMMAND, (uint16_t)(get16(d, COMMAND) & ~COMMAND_MASTER));
 }
 
 static void scan_bus(volatile uint8_t *ecam, const struct pci_root *root, unsigned bus);
