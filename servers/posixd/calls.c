@@ -405,6 +405,7 @@ static fut_status_t system(struct fut_request *req, struct process_process_syste
     (void)req;
     struct memory_figures m;
     memory_figures(&m);
+    load_sample();
     res->ram = m.total;
     res->free = m.free;
     res->buffers = m.cached;

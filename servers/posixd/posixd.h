@@ -295,6 +295,7 @@ fut_status_t timer_set(struct process *p, unsigned which, uint64_t value, uint64
 fut_status_t timer_get(struct process *p, unsigned which, uint64_t *value, uint64_t *interval);
 void timer_rearm(void);
 extern uint32_t load_average[3];       // in 1/65536
+void load_sample(void);                // brings it up to date
 
 // --- mount.c, launcher.c -------------------------------------------------------------------------------
 fut_status_t mount_handle(struct process *p, struct fut_string source, struct fut_string target,

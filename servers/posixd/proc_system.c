@@ -127,6 +127,7 @@ void proc_loadavg(struct text *t, struct process *p)
 {
     uint32_t last = INIT_PID;
     (void)p;
+    load_sample();
     for (struct process *q = processes; q != nullptr; q = q->next)
         last = q->pid > last ? q->pid : last;
     for (int i = 0; i < 3; i++)

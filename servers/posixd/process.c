@@ -112,6 +112,7 @@ void process_publish(struct process *p)
         processes = p;
     count++;
     forks++;
+    load_sample();
 }
 
 fut_status_t process_watch(struct process *p, fut_handle_t task)

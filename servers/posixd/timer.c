@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //
 // ITIMER_REAL of every process (alarm is one of them), and the load average: how many threads want to run,
-// sampled every five seconds and averaged over 1, 5 and 15 minutes.
+// averaged over 1, 5 and 15 minutes. An alarm that is always set would cost every call a kernel timer, so the
+// load is looked at when processes start and end and when somebody asks; periods in between count as that moment.
 #include "posixd.h"
 
 #define LOAD_PERIOD (5 * NS_PER_SECOND)
 
 uint32_t load_average[3];
-static uint64_t next_sample;
+static uint64_t last_sample;
 
 static unsigned runnable_threads(void)
 {
@@ -24,13 +25,19 @@ static unsigned runnable_threads(void)
     return n;
 }
 
-static void sample_load(void)
+void load_sample(void)
 {
     // exp(-5 s / period) in 1/65536.
     static const uint32_t keep[3] = {60296, 64453, 65173};
-    uint64_t now = (uint64_t)runnable_threads() << 16;
-    for (int i = 0; i < 3; i++)
-        load_average[i] = (uint32_t)((load_average[i] * (uint64_t)keep[i] + now * (65536 - keep[i])) >> 16);
+    uint64_t now = now_ns(), periods = (now - last_sample) / LOAD_PERIOD;
+    if (periods == 0)
+        return;
+    last_sample += periods * LOAD_PERIOD;
+    uint64_t load = (uint64_t)runnable_threads() << 16;
+    for (uint64_t k = 0; k < periods && k < 720; k++) { // an hour is as good as for ever
+        for (int i = 0; i < 3; i++)
+            load_average[i] = (uint32_t)((load_average[i] * (uint64_t)keep[i] + load * (65536 - keep[i])) >> 16);
+    }
 }
 
 static void fire(struct process *p, uint64_t now)
@@ -48,9 +55,7 @@ static void fire(struct process *p, uint64_t now)
 
 static uint64_t next_deadline(void)
 {
-    uint64_t next = next_sample, end = launcher_due(now_ns());
-    if (end < next)
-        next = end;
+    uint64_t next = launcher_due(now_ns());
     for (struct process *p = processes; p != nullptr; p = p->next) {
         if (p->real_timer.deadline != 0 && p->real_timer.deadline < next)
             next = p->real_timer.deadline;
@@ -61,11 +66,6 @@ static uint64_t next_deadline(void)
 void timer_due(uint64_t now)
 {
     process_bury();
-    if (now >= next_sample) {
-        if (next_sample != 0)
-            sample_load();
-        next_sample = now + LOAD_PERIOD;
-    }
     for (struct process *p = processes; p != nullptr;) {
         uint32_t pid = p->pid;
         if (p->real_timer.deadline != 0 && p->real_timer.deadline <= now)
@@ -76,7 +76,11 @@ void timer_due(uint64_t now)
     timer_rearm();
 }
 
-void timer_rearm(void) { posixd.server.alarm_at = next_deadline(); }
+void timer_rearm(void)
+{
+    uint64_t next = next_deadline();
+    posixd.server.alarm_at = next != FUT_FOREVER ? next : 0;
+}
 
 static uint64_t left(const struct interval_timer *t)
 {

@@ -26,6 +26,7 @@ uint64_t now_ns(void) { return mock.now; }
 void image_release(struct image *i) { (void)i; }
 bool cred_is_root(const struct credentials *c) { return c->euid == 0; }
 static uint64_t launcher_bits;
+void load_sample(void) {}
 void launcher_notify(uint64_t bits) { launcher_bits |= bits; }
 fut_reply_t fut_request_defer(struct fut_request *r)
 {
