@@ -32,6 +32,7 @@ extern uint64_t kernel_phys;          // where the image lies
 static inline phys_t image_phys(const void *p) { return (uint64_t)p - KERNEL_VIRTUAL + kernel_phys; }
 
 // --- mmu.c
+void arm64_asid_renew(struct arch_space *s);
 void mmu_init(const struct boot_range *ram, uint32_t count); // final kernel tables, in use on return
 void *mmu_device(phys_t base, uint64_t bytes);               // arch_phys_window and its address
 bool mmu_write_fault(struct arch_space *s, uint64_t va);     // soft dirty mark: was it that?

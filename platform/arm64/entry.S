@@ -7,13 +7,23 @@
 // CPU's kernel stack. What kernel_* returns is the thread that goes on; its registers are loaded and the
 // kernel left. Interrupts stay masked in the kernel.
 //
-// An IPC call saves x0..x12 only: x13..x30 are zero when it returns. That form is taken when the
-// operation is an IPC call and the instruction lies in the task's native text; anything else gets all
-// registers back. The low byte of x8 alone does not decide, because foreign programs number their calls
-// as they like.
+// Three kinds of system calls, whose cost is everybody's cost, have ways of their own:
+//
+// A call, and a reply with a receive, leave the message in x0..x7: fastpath.c looks whether it can be
+// handed over, and if so nothing but pc, flags, stack pointer, tag and capability registers was saved. x13..x30 are
+// zero when such a call returns (arch_thread.partial).
+//
+// A foreign system call stores the registers straight into the thread's upcall frame and enters its
+// routine; the return from it loads them from there. The frame is the thread's own memory, pinned, and each
+// value of it is checked after it was read once. What these two decline takes the ordinary way, so they
+// mean exactly what task/upcall.c does.
+//
+// Which of them it is depends on where the instruction lies first: foreign programs number their calls as they
+// like.
+#include <futura/abi.h>
 #include "offsets.h"
 
-    .macro  save_low
+    .macro  save_0_15
     stp     x0, x1, [sp, #0]
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]
@@ -21,12 +31,12 @@
     stp     x8, x9, [sp, #64]
     stp     x10, x11, [sp, #80]
     stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
     .endm
 
-    // The rest, with the state that the exception saved. Leaves thread in x0, SP on the kernel stack.
-    .macro  save_high
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
+    // The rest but x16 and x17, with the state that the exception saved. Leaves thread in x0, SP on the
+    // kernel stack.
+    .macro  save_18_30
     stp     x18, x19, [sp, #144]
     stp     x20, x21, [sp, #160]
     stp     x22, x23, [sp, #176]
@@ -53,7 +63,7 @@
     .endm
     .macro  user_vector target
     .balign 128
-    save_low
+    stp     x16, x17, [sp, #128]
     b       \target
     .endm
     .macro  bad number
@@ -76,7 +86,27 @@ vectors:
     bad     5
     bad     6
     bad     7
-    user_vector user_sync           // EL0, AArch64
+    .balign 128                     // EL0, AArch64
+    stp     x16, x17, [sp, #128]
+    mrs     x16, esr_el1
+    lsr     x16, x16, #26
+    cmp     x16, #0x15              // svc from AArch64
+    b.ne    user_fault
+    mrs     x16, elr_el1
+    ldr     x17, [sp, #:lo12:thread_native_base]
+    sub     x17, x16, x17
+    ldr     x16, [sp, #:lo12:thread_native_bytes]
+    cmp     x17, x16
+    b.hs    foreign_syscall
+    bic     x16, x8, #FUT_IPC_INTERRUPTIBLE << 8 // without a pending interruption it is a plain call
+    and     x16, x16, #0xffff
+    cmp     x16, #FUT_SYS_CALL
+    b.eq    ipc_call
+    cmp     x16, #FUT_SYS_REPLY_RECV
+    b.eq    ipc_reply_recv
+    cmp     x8, #FUT_SYS_UPCALL_RETURN
+    b.eq    upcall_return
+    b       native_syscall
     user_vector user_irq
     user_vector user_fiq
     user_vector user_serror
@@ -87,35 +117,201 @@ vectors:
 
     .text
     .balign 64
-user_sync:
-    mrs     x13, esr_el1
-    lsr     x13, x13, #26
-    cmp     x13, #0x15              // svc from AArch64
-    b.ne    user_fault
-    sub     x4, x8, #1              // FUT_SYS_CALL .. FUT_SYS_REPLY_RECV are 1 .. 5
-    and     x4, x4, #0xff
-    cmp     x4, #5
-    b.hs    1f
-    mrs     x1, elr_el1
-    ldr     x2, [sp, #:lo12:thread_native_base]
-    ldr     x3, [sp, #:lo12:thread_native_bytes]
-    sub     x2, x1, x2
-    cmp     x2, x3
-    b.hs    1f
-    mrs     x2, sp_el0
-    mrs     x3, spsr_el1
-    stp     x2, x1, [sp, #THREAD_SP]
-    str     x3, [sp, #THREAD_FLAGS]
+    // What IPC saves: the rest is in the message, or dead.
+    .macro  start_ipc function
+    mrs     x16, sp_el0
+    mrs     x17, elr_el1
+    mrs     x13, spsr_el1
+    stp     x16, x17, [sp, #THREAD_SP]
+    str     x13, [sp, #THREAD_FLAGS]
     str     w8, [sp, #THREAD_PARTIAL]   // the operation is not 0
-    mov     x0, sp
-    mrs     x5, tpidr_el1
-    ldr     x5, [x5, #CPU_STACK_TOP]
-    mov     sp, x5
+    str     x9, [sp, #72]               // tag: what the caller lends is looked up by it
+    stp     x11, x12, [sp, #88]
+    mov     x20, sp                     // the arguments of preserve_none: x20..x28, x0..x7
+    mov     x21, x8
+    mov     x22, x9
+    mov     x23, x10
+    mrs     x16, tpidr_el1
+    ldr     x16, [x16, #CPU_STACK_TOP]
+    mov     sp, x16
+    b       \function
+    .endm
+ipc_call:
+    start_ipc arm64_fast_call
+ipc_reply_recv:
+    start_ipc arm64_fast_reply_recv
+
+    // The fast path declined: the registers are saved after all.
+    .globl  arm64_ipc_slow
+arm64_ipc_slow:
+    stp     x0, x1, [x20, #0]
+    stp     x2, x3, [x20, #16]
+    stp     x4, x5, [x20, #32]
+    stp     x6, x7, [x20, #48]
+    stp     x21, x22, [x20, #64]
+    str     x23, [x20, #80]
     mov     x29, xzr
-    bl      kernel_syscall
+    mov     x0, x20
+    mov     x1, x21
+    bl      ipc_entry
     b       leave
-1:  save_high
-    bl      kernel_syscall
+
+    // To the thread in x20, which waited in IPC, with the message in x0..x7 and x21..x23.
+    .globl  arm64_ipc_exit
+arm64_ipc_exit:
+    ldr     w16, [x20, #THREAD_PARTIAL]
+    cbz     w16, 3f
+    mrs     x17, tpidr_el1
+    ldr     x18, [x17, #CPU_THREAD]     // the one that called
+    mrs     x16, tpidr_el0
+    str     x16, [x18, #THREAD_TLS]
+    ldr     x16, [x20, #THREAD_TLS]
+    msr     tpidr_el0, x16
+    str     x20, [x17, #CPU_THREAD]
+    ldr     x18, [x17, #CPU_FP_OWNER]
+    ldr     w16, [x17, #CPU_FP_ON]
+    cmp     x18, x20
+    cset    w18, eq
+    cmp     w16, w18
+    b.ne    2f
+1:  ldp     x16, x18, [x20, #THREAD_SP]
+    ldr     x17, [x20, #THREAD_FLAGS]
+    msr     sp_el0, x16
+    msr     elr_el1, x18
+    msr     spsr_el1, x17
+    mov     sp, x20
+    mov     x8, x21
+    mov     x9, x22
+    mov     x10, x23
+    adr     x30, zeros
+    ldp     x11, x12, [x30]
+    ldp     x13, x14, [x30]
+    ldp     x15, x16, [x30]
+    ldp     x17, x18, [x30]
+    ldp     x19, x20, [x30]
+    ldp     x21, x22, [x30]
+    ldp     x23, x24, [x30]
+    ldp     x25, x26, [x30]
+    ldp     x27, x28, [x30]
+    ldp     x29, x30, [x30]
+    eret
+2:  str     w18, [x17, #CPU_FP_ON]
+    neg     x18, x18
+    and     x18, x18, #3 << 20
+    msr     cpacr_el1, x18
+    b       1b
+    // All its registers are wanted: the message goes into the saved ones.
+3:  stp     x0, x1, [x20, #0]
+    stp     x2, x3, [x20, #16]
+    stp     x4, x5, [x20, #32]
+    stp     x6, x7, [x20, #48]
+    stp     x21, x22, [x20, #64]
+    stp     x23, xzr, [x20, #80]
+    str     xzr, [x20, #96]
+    mov     x0, x20
+    b       leave
+
+#define FRAMES_FRAME 64                 // struct fut_frames: the first frame; thread.c asserts these
+#define FRAME_ADDRESS 280
+#define FRAME_MASKED 296
+foreign_syscall:
+    ldr     x16, [sp, #:lo12:thread_frames]
+    cbz     x16, 4f
+    ldr     w17, [x16]                  // depth
+    cbnz    w17, 4f
+    ldr     w17, [sp, #:lo12:thread_attention]
+    cbnz    w17, 4f
+    ldr     w17, [sp, #:lo12:thread_upcall_causes]
+    tbz     w17, #FUT_CAUSE_SYSCALL, 4f
+    add     x16, x16, #FRAMES_FRAME
+    stp     x0, x1, [x16, #0]
+    stp     x2, x3, [x16, #16]
+    stp     x4, x5, [x16, #32]
+    stp     x6, x7, [x16, #48]
+    stp     x8, x9, [x16, #64]
+    stp     x10, x11, [x16, #80]
+    stp     x12, x13, [x16, #96]
+    stp     x14, x15, [x16, #112]
+    ldp     x0, x1, [sp, #128]
+    stp     x0, x1, [x16, #128]
+    stp     x18, x19, [x16, #144]
+    stp     x20, x21, [x16, #160]
+    stp     x22, x23, [x16, #176]
+    stp     x24, x25, [x16, #192]
+    stp     x26, x27, [x16, #208]
+    stp     x28, x29, [x16, #224]
+    str     x30, [x16, #240]
+    mrs     x0, sp_el0
+    mrs     x1, elr_el1
+    mrs     x2, spsr_el1
+    mrs     x3, tpidr_el0
+    stp     x0, x1, [x16, #THREAD_SP]
+    stp     x2, x3, [x16, #THREAD_FLAGS]
+    mov     x4, #FUT_CAUSE_SYSCALL      // cause, and code 0
+    stp     xzr, x4, [x16, #FRAME_ADDRESS]
+    ldr     w5, [x16, #4 - FRAMES_FRAME] // interrupts_masked
+    str     x5, [x16, #FRAME_MASKED]
+    mov     w4, #1
+    stp     w4, w4, [x16, #-FRAMES_FRAME] // depth, interrupts_masked
+    ldr     x0, [sp, #:lo12:thread_upcall_frames]
+    ldr     x1, [sp, #:lo12:thread_upcall_entry]
+    ldr     x2, [sp, #:lo12:thread_upcall_stack]
+    ldr     x3, [sp, #:lo12:thread_upcall_tls]
+    add     x0, x0, #FRAMES_FRAME
+    msr     elr_el1, x1
+    msr     sp_el0, x2
+    msr     tpidr_el0, x3
+    msr     spsr_el1, xzr
+    mov     x16, xzr
+    eret
+4:  save_0_15
+    save_18_30
+    bl      kernel_foreign_syscall
+    b       leave
+
+upcall_return:
+    ldr     x16, [sp, #:lo12:thread_frames]
+    cbz     x16, native_syscall
+    ldr     w17, [x16]                  // depth
+    cmp     w17, #1
+    b.ne    native_syscall
+    ldr     w17, [sp, #:lo12:thread_attention]
+    cbnz    w17, native_syscall
+    add     x16, x16, #FRAMES_FRAME
+    ldp     x2, x3, [x16, #THREAD_FLAGS] // and TLS. The call has no arguments: these registers are free
+    mov     w4, #USER_FLAGS & 0xffff
+    movk    w4, #USER_FLAGS >> 16, lsl #16
+    bics    xzr, x2, x4
+    b.ne    native_syscall
+    ldr     w5, [x16, #FRAME_MASKED]
+    ldp     x0, x1, [x16, #THREAD_SP]
+    stp     wzr, w5, [x16, #-FRAMES_FRAME]
+    msr     sp_el0, x0
+    msr     elr_el1, x1
+    msr     spsr_el1, x2
+    msr     tpidr_el0, x3
+    ldp     x0, x1, [x16, #0]
+    ldp     x2, x3, [x16, #16]
+    ldp     x4, x5, [x16, #32]
+    ldp     x6, x7, [x16, #48]
+    ldp     x8, x9, [x16, #64]
+    ldp     x10, x11, [x16, #80]
+    ldp     x12, x13, [x16, #96]
+    ldp     x14, x15, [x16, #112]
+    ldp     x18, x19, [x16, #144]
+    ldp     x20, x21, [x16, #160]
+    ldp     x22, x23, [x16, #176]
+    ldp     x24, x25, [x16, #192]
+    ldp     x26, x27, [x16, #208]
+    ldp     x28, x29, [x16, #224]
+    ldr     x30, [x16, #240]
+    ldp     x16, x17, [x16, #128]
+    eret
+
+native_syscall:
+    save_0_15
+    save_18_30
+    bl      kernel_native_syscall
 
     // x0: the thread that goes on.
 leave:
@@ -194,26 +390,62 @@ zeros:
     .quad   0, 0
 
 user_fault:
-    save_high
+    save_0_15
+    save_18_30
     mrs     x1, esr_el1
     mrs     x2, far_el1
     bl      arm64_user_fault
     b       leave
 
 user_irq:
-    save_high
+    save_0_15
+    save_18_30
     bl      gic_interrupt
     b       leave
 
 user_fiq:
-    save_high
+    save_0_15
+    save_18_30
     mov     x1, #10
     b       arm64_unexpected
 
 user_serror:
-    save_high
+    save_0_15
+    save_18_30
     mov     x1, #11
     b       arm64_unexpected
+
+    // x16: struct arch_space, x17: where to go on. Keeps all other registers.
+    .globl  arm64_asid_renew_quietly
+arm64_asid_renew_quietly:
+    stp     x29, x30, [sp, #-176]!
+    mov     x29, sp
+    stp     x0, x1, [sp, #16]
+    stp     x2, x3, [sp, #32]
+    stp     x4, x5, [sp, #48]
+    stp     x6, x7, [sp, #64]
+    stp     x8, x9, [sp, #80]
+    stp     x10, x11, [sp, #96]
+    stp     x12, x13, [sp, #112]
+    stp     x14, x15, [sp, #128]
+    stp     x17, x18, [sp, #144]
+    mrs     x0, nzcv
+    str     x0, [sp, #160]
+    mov     x0, x16
+    bl      arm64_asid_renew
+    ldr     x0, [sp, #160]
+    msr     nzcv, x0
+    ldp     x17, x18, [sp, #144]
+    ldp     x14, x15, [sp, #128]
+    ldp     x12, x13, [sp, #112]
+    ldp     x10, x11, [sp, #96]
+    ldp     x8, x9, [sp, #80]
+    ldp     x6, x7, [sp, #64]
+    ldp     x4, x5, [sp, #48]
+    ldp     x2, x3, [sp, #32]
+    ldp     x0, x1, [sp, #16]
+    ldp     x29, x30, [sp], #176
+    br      x17
 
     .globl  arm64_enter
 arm64_enter:

@@ -10,6 +10,9 @@
 #define THREAD_FP_CONTROL 288
 #define THREAD_FP 304
 
+// What EL0 may have in PSTATE: N Z C V, TCO, DIT, SSBS, BTYPE. The mode bits are 0 (EL0, AArch64).
+#define USER_FLAGS 0xf3001c00
+
 #define CPU_THREAD 8
 #define CPU_STACK_TOP 16
 #define CPU_FP_OWNER 24

@@ -22,15 +22,26 @@ static_assert(offsetof(struct fut_regs, tls) == THREAD_TLS);
 // Offsets in the generic part that entry.S uses, as absolute symbols: they follow the structure.
 [[gnu::used]] static void export_offsets(void)
 {
-    __asm__ volatile(".globl thread_native_base, thread_native_bytes\n"
-                     ".set thread_native_base, %c0\n"
-                     ".set thread_native_bytes, %c1\n"
-                     : : "i"(offsetof(struct thread, native_base)), "i"(offsetof(struct thread, native_bytes)));
+#define EXPORT(name, field)                                                                                  \
+    static_assert(offsetof(struct thread, field) < 4096);                                                   \
+    __asm__ volatile(".globl " name "\n.set " name ", %c0" : : "i"(offsetof(struct thread, field)))
+    EXPORT("thread_native_base", native_base);
+    EXPORT("thread_native_bytes", native_bytes);
+    EXPORT("thread_frames", frames);
+    EXPORT("thread_attention", attention);
+    EXPORT("thread_upcall_causes", upcall.causes);
+    EXPORT("thread_upcall_frames", upcall.frames);
+    EXPORT("thread_upcall_entry", upcall.entry);
+    EXPORT("thread_upcall_stack", upcall.stack);
+    EXPORT("thread_upcall_tls", upcall.tls);
 }
-static_assert(offsetof(struct thread, native_base) < 4096 && offsetof(struct thread, native_bytes) < 4096);
+// The frame as entry.S writes it.
+static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_frames, interrupts_masked) == 4);
+static_assert(offsetof(struct fut_frames, frame) == 64 && offsetof(struct fut_frame, regs) == 0);
+static_assert(offsetof(struct fut_regs, sp) == THREAD_SP && offsetof(struct fut_regs, flags) == THREAD_FLAGS);
+static_assert(offsetof(struct fut_frame, address) == 280 && offsetof(struct fut_frame, cause) == 288);
+static_assert(offsetof(struct fut_frame, code) == 292 && offsetof(struct fut_frame, interrupts_masked) == 296);
 
-// What EL0 may have in PSTATE: N Z C V, TCO, DIT, SSBS, BTYPE. The mode bits are 0 (EL0, AArch64).
-#define USER_FLAGS 0xf3001c00ull
 #define CPACR_FP (3ull << 20)
 
 // Makes all registers of the save area valid.
@@ -71,7 +82,7 @@ void arch_regs_get(const struct thread *t, struct fut_regs *out)
             out->x[i] = 0;
     out->sp = a->sp;
     out->pc = a->pc;
-    out->flags = a->flags & USER_FLAGS;
+    out->flags = a->flags & (uint64_t)USER_FLAGS;
     out->tls = arch_cpu()->arch.thread == t ? read_sysreg(tpidr_el0) : a->tls;
 }
 
@@ -79,7 +90,7 @@ bool arch_regs_set(struct thread *t, const struct fut_regs *in)
 {
     // `in` may be memory that user space writes at the same time: what is checked is read once.
     uint64_t flags = ((const volatile struct fut_regs *)in)->flags;
-    if (flags & ~USER_FLAGS)
+    if (flags & ~(uint64_t)USER_FLAGS)
         return false;
     t->arch.partial = 0;
     __builtin_memcpy_inline(t->arch.x, in->x, sizeof t->arch.x);

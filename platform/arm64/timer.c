@@ -31,6 +31,7 @@ void timer_init(void)
 
 uint64_t arch_time_ns(void)
 {
+    isb(); // not before what came before
     return (uint64_t)((unsigned __int128)(arch_counter() - base_counter) * to_ns >> SHIFT);
 }
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// IPC with the message left in the CPU's registers: entry.S comes here with the words in x0..x7, and what
+// fast.h decides ends in entry.S again. The words travel as arguments of the preserve_none calling
+// convention (x20..x28, then x0..x7); five of its registers are passed through unused to get to x0.
+#include "arm64.h"
+#include <ipc/fast.h>
+
+#define MESSAGE                                                                                              \
+    struct thread *t, uint64_t control, uint64_t tag, uint64_t aux, uint64_t u0, uint64_t u1, uint64_t u2,      \
+        uint64_t u3, uint64_t u4, uint64_t w0, uint64_t w1, uint64_t w2, uint64_t w3, uint64_t w4, uint64_t w5,  \
+        uint64_t w6, uint64_t w7
+#define REST u0, u1, u2, u3, u4, w0, w1, w2, w3, w4, w5, w6, w7
+
+[[clang::preserve_none]] void arm64_ipc_exit(MESSAGE);
+[[clang::preserve_none]] void arm64_ipc_slow(MESSAGE);
+[[clang::preserve_none]] void arm64_fast_call(MESSAGE);
+[[clang::preserve_none]] void arm64_fast_reply_recv(MESSAGE);
+
+[[clang::preserve_none]] void arm64_fast_call(MESSAGE)
+{
+    uint64_t out = control, badge;
+    struct thread *r = fast_call(t, &out, tag, &badge);
+    if (unlikely(!r))
+        [[clang::musttail]] return arm64_ipc_slow(t, control, tag, aux, REST);
+    [[clang::musttail]] return arm64_ipc_exit(r, out, tag, badge, REST);
+}
+
+[[clang::preserve_none]] void arm64_fast_reply_recv(MESSAGE)
+{
+    struct thread *caller = fast_reply_recv(t, control, tag, aux);
+    if (unlikely(!caller))
+        [[clang::musttail]] return arm64_ipc_slow(t, control, tag, aux, REST);
+    [[clang::musttail]] return arm64_ipc_exit(caller, 0, tag, 0, REST);
+}
