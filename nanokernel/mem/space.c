@@ -6,6 +6,7 @@
 // overlay above nothing. Cutting a mapping in two gives both parts the same Memory at different offsets.
 #include <kernel.h>
 #include <ipc.h>
+#include <cap/types.h>
 #include "radix.h"
 
 #define PAGE_MASK ((uint64_t)FUT_PAGE_SIZE - 1)
@@ -63,13 +64,24 @@ static void link_mapping(struct mapping *m)
 
 static struct mapping *mapping_new(struct space *s, uint64_t start, uint64_t end)
 {
+    if (account_charge_object(s->object.account))
+        return nullptr;
     struct mapping *m = slab_alloc(sizeof *m);
-    if (m) {
-        m->space = s;
-        m->node.key = start;
-        m->end = end;
+    if (!m) {
+        account_return_object(s->object.account);
+        return nullptr;
     }
+    m->space = s;
+    m->node.key = start;
+    m->end = end;
     return m;
+}
+
+// For one that was never linked.
+static void mapping_drop(struct mapping *m)
+{
+    account_return_object(m->space->object.account);
+    slab_free(m, sizeof *m);
 }
 
 static void mapping_free(struct mapping *m)
@@ -90,7 +102,7 @@ static void mapping_free(struct mapping *m)
             memory_decommit(m->overlay, m->overlay_offset, m->end - m->node.key);
         object_unref(&m->overlay->object);
     }
-    slab_free(m, sizeof *m);
+    mapping_drop(m);
 }
 
 static void sync_code(phys_t phys)
@@ -316,7 +328,7 @@ fut_status_t space_map(struct space *s, struct memory *memory, const struct fut_
     if (!memory || (flags & FUT_MAP_PRIVATE)) {
         status = memory_new(s->object.account, q->bytes, MEMORY_ANON, &made);
         if (status) {
-            slab_free(m, sizeof *m);
+            mapping_drop(m);
             return status;
         }
     }
@@ -325,7 +337,7 @@ fut_status_t space_map(struct space *s, struct memory *memory, const struct fut_
         if (status) {
             if (made)
                 object_unref(&made->object);
-            slab_free(m, sizeof *m);
+            mapping_drop(m);
             return status;
         }
     }
@@ -427,7 +439,7 @@ fut_status_t space_clone(struct space *s, struct account *a, struct space **out)
         if (m->overlay) {
             status = memory_snapshot(m->overlay, m->overlay_offset, m->end - m->node.key, a, &c->overlay);
             if (status) {
-                slab_free(c, sizeof *c);
+                mapping_drop(c);
                 break;
             }
         }

@@ -45,7 +45,8 @@ void harness_boot(void)
     object_unref(&root->object);
     object_unref(&root_thread->object);
     root_thread->suspended = false;
-    root_thread->priority = root_thread->base_priority = root_thread->ceiling = 20;
+    root_thread->ceiling = 20;
+    root_thread->priority = root_thread->base_priority = 1;
     thread_ready(root_thread);
     CHECK(schedule() == root_thread);
 }

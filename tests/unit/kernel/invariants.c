@@ -244,6 +244,8 @@ static void visit_space(struct space *s)
         at = m->end;
         CHECK(!((m->flags & FUT_PROT_WRITE) && (m->flags & FUT_PROT_EXEC)));
         CHECK(m->memory || m->overlay);
+        ref(&s->object.account->object);
+        charge(s->object.account, 0, 1);
         if (m->memory) {
             ref(&m->memory->object);
             CHECK(list_has(&m->memory->mappings, &m->in_memory.link));

@@ -1,0 +1,631 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// The kernel's objects one by one, on the simulated machine: what each promises, and what it does when a peer
+// goes away. The invariants are checked after every case.
+#include "harness.h"
+#include <ipc/fault.h>
+#include <string.h>
+
+#define S(t, op, ...) S_(t, FUT_SYS_##op, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0)
+#define S_(t, number, a, b, c, d, e, f, ...) sys(t, number, a, b, c, d, e, f, &value)
+static uint64_t value;
+#define BADGE 77
+#define TAG FUT_TAG(9, 0, 0, 0, 8, 1)
+#define TAG_CAPS(n) FUT_TAG(9, 0, 0, n, 8, 1)
+
+static struct user client, server;
+static fut_handle_t channel, session; // in the server's and the client's table
+
+static void setup(void)
+{
+    client = user_new(nullptr, 10);
+    server = user_new(nullptr, 10);
+    EQUAL(S(server.thread, CHANNEL_CREATE), 0);
+    channel = (fut_handle_t)value;
+    EQUAL(S(server.thread, SESSION_MINT, channel, BADGE, 0x5), 0);
+    fut_handle_t minted = (fut_handle_t)value;
+    CHECK(!cap_reserve(client.task, 1));
+    struct cap *c = cap_lookup(&server.task->caps, minted);
+    session = cap_move(client.task, c, FUT_RIGHTS_ALL)->handle;
+}
+
+static void teardown(void)
+{
+    check_invariants();
+    run_as(root_thread);
+    EQUAL(S(root_thread, TASK_DESTROY, client.h_task), 0);
+    EQUAL(S(root_thread, TASK_DESTROY, server.h_task), 0);
+    for (fut_handle_t *h = (fut_handle_t[]){client.h_task, client.h_space, client.h_thread, server.h_task, server.h_space, server.h_thread, 0}; *h; h++)
+        EQUAL(S(root_thread, CAP_DELETE, *h), 0);
+    check_invariants();
+}
+
+static void receive_waits(void)
+{
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), SYS_BLOCKED);
+    EQUAL(server.thread->state, FUT_THREAD_RECEIVING);
+}
+
+static void call(uint64_t w0)
+{
+    client.thread->arch.w[0] = w0;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, TAG, 0), SYS_BLOCKED);
+}
+
+static void got_call(uint64_t w0)
+{
+    EQUAL(server.thread->state, FUT_THREAD_RUNNABLE);
+    EQUAL(ipc_status(server.thread), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_CALL);
+    EQUAL(ipc_perms(server.thread), 5);
+    EQUAL(server.thread->arch.aux, BADGE);
+    EQUAL(server.thread->arch.w[0], w0);
+}
+
+static void call_and_reply(void)
+{
+    for (int first_receive = 0; first_receive < 2; first_receive++) {
+        if (first_receive)
+            receive_waits();
+        call(41);
+        if (!first_receive)
+            EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+        got_call(41);
+        server.thread->arch.w[0] = 42;
+        EQUAL(ipc(server.thread, FUT_SYS_REPLY_RECV, 0, channel, TAG, 0), SYS_BLOCKED);
+        EQUAL(waits(client.thread), false);
+        EQUAL(ipc_status(client.thread), 0);
+        EQUAL(client.thread->arch.w[0], 42);
+        call(43);
+        got_call(43);
+        EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+        EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), FUT_ERR_STATE);
+        check_invariants();
+    }
+}
+
+static void dropped_reply_is_restarted_maybe(void)
+{
+    call(1);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    receive_waits(); // without answering
+    EQUAL(ipc_status(client.thread), FUT_ERR_RESTARTED);
+    EQUAL(ipc_out(client.thread), FUT_OUT_MAYBE);
+    call(2);
+    EQUAL(S(server.thread, REPLY_SAVE), 0);
+    fut_handle_t reply = (fut_handle_t)value;
+    check_invariants();
+    EQUAL(S(server.thread, CAP_DELETE, reply), 0);
+    EQUAL(ipc_status(client.thread), FUT_ERR_RESTARTED);
+}
+
+static void saved_reply_answers_later(void)
+{
+    call(1);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(S(server.thread, REPLY_SAVE), 0);
+    fut_handle_t reply = (fut_handle_t)value;
+    receive_waits();
+    EQUAL(waits(client.thread), true);
+    // It is woken by a second client thread's call, and answers the first.
+    struct thread *second = user_thread(&client, 1);
+    EQUAL(ipc(second, FUT_SYS_CALL, 0, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, reply), 0);
+    EQUAL(waits(client.thread), false);
+    EQUAL(waits(second), true);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, reply), FUT_ERR_HANDLE);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(waits(second), false);
+}
+
+static void deadline_makes_reply_stale(void)
+{
+    client.thread->ipc->deadline = host_time + 500;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, FUT_IPC_DEADLINE, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(S(server.thread, REPLY_SAVE), 0);
+    fut_handle_t reply = (fut_handle_t)value;
+    host_time += 1000;
+    kernel_timer(arch_cpu()->current);
+    EQUAL(ipc_status(client.thread), FUT_ERR_TIMED_OUT);
+    EQUAL(ipc_out(client.thread), FUT_OUT_MAYBE);
+    check_invariants();
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_STALE);
+    EQUAL(server.thread->arch.w[0], reply);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, reply), FUT_ERR_HANDLE);
+    // Not received in time: certainly never.
+    client.thread->ipc->deadline = host_time + 500;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, FUT_IPC_DEADLINE, session, TAG, 0), SYS_BLOCKED);
+    host_time += 1000;
+    kernel_timer(arch_cpu()->current);
+    EQUAL(ipc_status(client.thread), FUT_ERR_TIMED_OUT);
+    EQUAL(ipc_out(client.thread), 0);
+}
+
+static void stale_current_caller_is_told_at_reply(void)
+{
+    client.thread->ipc->deadline = host_time + 500;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, FUT_IPC_DEADLINE, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    host_time += 1000;
+    kernel_timer(arch_cpu()->current);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY_RECV, 0, channel, TAG, 0), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_STALE);
+    EQUAL(server.thread->arch.w[0], 0);
+}
+
+static void interruption_before_and_after_receipt(void)
+{
+    EQUAL(S(root_thread, THREAD_POST, client.h_thread, 1), 0);
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, FUT_IPC_INTERRUPTIBLE, session, TAG, 0), FUT_ERR_INTERRUPTED);
+    client.thread->pending = 0;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, FUT_IPC_INTERRUPTIBLE, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(S(root_thread, THREAD_POST, client.h_thread, 1), 0);
+    EQUAL(ipc_status(client.thread), FUT_ERR_INTERRUPTED);
+    EQUAL(ipc_out(client.thread), 0);
+    client.thread->pending = 0;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, FUT_IPC_INTERRUPTIBLE, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(S(root_thread, THREAD_POST, client.h_thread, 1), 0);
+    EQUAL(client.thread->state, FUT_THREAD_CALLING); // a received call is never ended by it
+    EQUAL(S(server.thread, REPLY_SAVE), 0);
+    fut_handle_t reply = (fut_handle_t)value;
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_CANCEL);
+    EQUAL(server.thread->arch.w[0], reply);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, reply), 0);
+    EQUAL(ipc_status(client.thread), 0);
+}
+
+static void no_senders_comes_once_and_again_to_a_new_server(void)
+{
+    call(1);
+    EQUAL(S(root_thread, CAP_DELETE, 0), FUT_ERR_HANDLE);
+    // The last handle goes while its call is queued: the call comes first.
+    cap_delete(cap_lookup(&client.task->caps, session));
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    got_call(1);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY_RECV, 0, channel, TAG, 0), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_NO_SENDERS);
+    EQUAL(server.thread->arch.aux, BADGE);
+    check_invariants();
+    // Not acknowledged, and another task receives: told again.
+    struct user next = user_new(nullptr, 10);
+    CHECK(!cap_reserve(next.task, 1));
+    struct cap *c = cap_lookup(&server.task->caps, channel);
+    fut_handle_t h = cap_put(next.task, c->object, c->rights, c)->handle;
+    EQUAL(S(next.thread, CHANNEL_NEXT, h, 0), 0);
+    EQUAL(value, BADGE);
+    EQUAL(ipc(next.thread, FUT_SYS_RECV, 0, h, 0, 0), 0);
+    EQUAL(ipc_kind(next.thread), FUT_RECV_NO_SENDERS);
+    EQUAL(S(next.thread, SESSION_ACK, h, BADGE), 0);
+    EQUAL(S(next.thread, SESSION_ACK, h, BADGE), FUT_ERR_NOT_FOUND);
+    EQUAL(S(next.thread, CHANNEL_NEXT, h, 0), FUT_ERR_NOT_FOUND);
+    EQUAL(ipc(next.thread, FUT_SYS_RECV, FUT_IPC_NONBLOCK, h, 0, 0), FUT_ERR_WOULD_BLOCK);
+    EQUAL(S(root_thread, TASK_DESTROY, next.h_task), 0);
+}
+
+static void channel_outlives_its_server(void)
+{
+    CHECK(!cap_reserve(root, 1));
+    struct cap *c = cap_lookup(&server.task->caps, channel);
+    fut_handle_t kept = cap_put(root, c->object, c->rights, nullptr)->handle;
+    struct thread *second = user_thread(&client, 1);
+    call(1);
+    EQUAL(ipc(second, FUT_SYS_CALL, 0, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(S(root_thread, TASK_DESTROY, server.h_task), 0);
+    EQUAL(ipc_status(client.thread), FUT_ERR_RESTARTED);
+    EQUAL(second->state, FUT_THREAD_SENDING); // still queued, for the next instance
+    check_invariants();
+    EQUAL(ipc(root_thread, FUT_SYS_RECV, FUT_IPC_NONBLOCK, kept, 0, 0), 0);
+    EQUAL(ipc_kind(root_thread), FUT_RECV_CALL);
+    EQUAL(ipc(root_thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(ipc_status(second), 0);
+    call(2);
+    EQUAL(S(root_thread, CAP_DELETE, kept), 0);
+    EQUAL(ipc_status(client.thread), FUT_ERR_PEER_CLOSED);
+    EQUAL(ipc_out(client.thread), 0);
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, TAG, 0), FUT_ERR_PEER_CLOSED);
+}
+
+static void dead_name_signals(void)
+{
+    EQUAL(S(client.thread, EVENT_CREATE), 0);
+    fut_handle_t event = (fut_handle_t)value;
+    EQUAL(S(client.thread, SESSION_WATCH, session, event, 4), 0);
+    EQUAL(S(client.thread, EVENT_WAIT, event, 4, FUT_FOREVER, 0), SYS_BLOCKED);
+    EQUAL(S(root_thread, TASK_DESTROY, server.h_task), 0);
+    EQUAL(waits(client.thread), false);
+    EQUAL(client.thread->arch.value, 4);
+}
+
+static void capabilities_travel(void)
+{
+    EQUAL(S(client.thread, EVENT_CREATE), 0);
+    fut_handle_t event = (fut_handle_t)value;
+    EQUAL(S(client.thread, EVENT_CREATE), 0);
+    fut_handle_t moved = (fut_handle_t)value;
+    receive_waits();
+    client.thread->arch.caps01 = (event | FUT_CAP_COPY) | (uint64_t)(moved | FUT_CAP_MOVE) << 32;
+    client.thread->arch.caps23 = session | FUT_CAP_COPY;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, TAG_CAPS(3), 0), SYS_BLOCKED);
+    fut_handle_t h0 = (fut_handle_t)server.thread->arch.caps01, h1 = server.thread->arch.caps01 >> 32;
+    CHECK(cap_lookup(&server.task->caps, h0) && cap_lookup(&server.task->caps, h1));
+    CHECK(!cap_lookup(&client.task->caps, moved));
+    CHECK(cap_lookup(&server.task->caps, h0)->parent == cap_lookup(&client.task->caps, event));
+    EQUAL((uint32_t)server.thread->arch.caps23, 0); // came home
+    EQUAL(server.thread->ipc->cap_home[2].kind, FUT_CAP_IS_HOME);
+    EQUAL(server.thread->ipc->cap_home[2].badge, BADGE);
+    EQUAL(server.thread->ipc->cap_home[2].perms, 5);
+    check_invariants();
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    // Revoking takes the copy, wherever it is.
+    EQUAL(S(client.thread, CAP_REVOKE, event), 0);
+    CHECK(!cap_lookup(&server.task->caps, h0));
+    CHECK(cap_lookup(&server.task->caps, h1));
+    // A capability that cannot be sent stops the whole message.
+    EQUAL(S(client.thread, CAP_MINT, event, FUT_RIGHT_READ), 0);
+    client.thread->arch.caps01 = event | (value | FUT_CAP_MOVE) << 32;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, TAG_CAPS(2), 0), FUT_ERR_RIGHTS);
+    CHECK(cap_lookup(&client.task->caps, (fut_handle_t)value));
+}
+
+static void a_session_moved_home_ends_with_its_notice(void)
+{
+    receive_waits();
+    client.thread->arch.caps01 = session | FUT_CAP_MOVE;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, TAG_CAPS(1), 0), SYS_BLOCKED);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_CALL);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY_RECV, 0, channel, TAG, 0), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_NO_SENDERS);
+}
+
+static void lending_ends_with_the_call(void)
+{
+    EQUAL(S(client.thread, MEMORY_CREATE, 2 * FUT_PAGE_SIZE, 0), 0);
+    fut_handle_t memory = (fut_handle_t)value;
+    poke(client.thread, SCRATCH + 100, "hello", 5);
+    client.thread->ipc->lease[1] = (struct fut_lease){SCRATCH + 100, 5, FUT_RIGHT_READ | FUT_RIGHT_WRITE, 0};
+    client.thread->arch.caps01 = memory | FUT_CAP_LEND;
+    receive_waits();
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, FUT_TAG(9, FUT_TAG_LEASE, 0, 1, 8, 1), 0), SYS_BLOCKED);
+    EQUAL(server.thread->ipc->cap_home[0].kind, FUT_CAP_IS_LENT);
+    EQUAL((uint32_t)server.thread->arch.caps01, 0);
+    char text[8] = {};
+    EQUAL(S(server.thread, LENT_READ, 0, FUT_LENT_RANGE + 1, 0, SCRATCH, 100), 0);
+    EQUAL(value, 5); // clipped
+    peek(server.thread, SCRATCH, text, 5);
+    CHECK(!memcmp(text, "hello", 5));
+    EQUAL(S(server.thread, LENT_WRITE, 0, FUT_LENT_RANGE + 1, 1, SCRATCH + 1, 2), 0);
+    EQUAL(S(server.thread, LENT_WRITE, 0, 0, 4090, SCRATCH, 5), 0);
+    EQUAL(S(server.thread, LENT_READ, 0, FUT_LENT_RANGE + 0, 0, SCRATCH, 1), FUT_ERR_RIGHTS);
+    EQUAL(S(server.thread, LENT_READ, 0, FUT_LENT_RANGE + 4, 0, SCRATCH, 1), FUT_ERR_ARGUMENT);
+    EQUAL(S(server.thread, LENT_READ, 0, 1, 0, SCRATCH, 1), FUT_ERR_ARGUMENT);
+    check_invariants();
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(S(server.thread, LENT_READ, 0, 0, 0, SCRATCH, 1), FUT_ERR_STATE);
+    EQUAL(S(client.thread, MEMORY_READ, memory, 4090, SCRATCH + 200, 5), 0);
+    peek(client.thread, SCRATCH + 200, text, 5);
+    CHECK(!memcmp(text, "hello", 5));
+}
+
+static void long_messages_cross_pages(void)
+{
+    receive_waits();
+    for (unsigned i = 0; i < 4096 - FUT_IPC_BODY_OFFSET; i++)
+        client.thread->ipc->body[i] = (uint8_t)i;
+    memset(client.thread->ipc_second, 0x5a, 4096);
+    client.thread->arch.w[0] = FUT_IPC_BODY_SIZE;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, FUT_TAG(9, FUT_TAG_MEMORY, 0, 0, 0, 1), 0), SYS_BLOCKED);
+    CHECK(!memcmp(server.thread->ipc->body, client.thread->ipc->body, 4096 - FUT_IPC_BODY_OFFSET));
+    CHECK(!memcmp(server.thread->ipc_second, client.thread->ipc_second, 4096));
+    server.thread->arch.w[0] = FUT_IPC_BODY_SIZE + 1;
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, FUT_TAG(9, FUT_TAG_MEMORY, 0, 0, 0, 1), 0), FUT_ERR_ARGUMENT);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0); // still answerable
+}
+
+static void one_receive_sees_calls_and_signals(void)
+{
+    EQUAL(S(server.thread, EVENT_CREATE), 0);
+    fut_handle_t event = (fut_handle_t)value;
+    EQUAL(S(server.thread, CHANNEL_BIND, channel, event), 0);
+    receive_waits();
+    struct cap *c = cap_lookup(&server.task->caps, event);
+    event_signal(object_of(c->object, struct event), 0x30);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_EVENT);
+    EQUAL(server.thread->arch.w[0], 0x30);
+    receive_waits();
+    call(1);
+    got_call(1);
+    EQUAL(S(server.thread, EVENT_SIGNAL, event, 1), 0);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY_RECV, 0, channel, TAG, 0), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_EVENT);
+    EQUAL(waits(client.thread), false);
+}
+
+static void waitset_is_level(void)
+{
+    EQUAL(S(client.thread, EVENT_CREATE), 0);
+    fut_handle_t e1 = (fut_handle_t)value;
+    EQUAL(S(client.thread, WAITSET_CREATE), 0);
+    fut_handle_t set = (fut_handle_t)value;
+    EQUAL(S(client.thread, WAITSET_ADD, set, e1, 6, 1234), 0);
+    EQUAL(S(client.thread, WAITSET_WAIT, set, SCRATCH, 4, 0), FUT_ERR_TIMED_OUT);
+    EQUAL(S(client.thread, WAITSET_WAIT, set, SCRATCH, 4, FUT_FOREVER), SYS_BLOCKED);
+    event_signal(object_of(cap_lookup(&client.task->caps, e1)->object, struct event), 3);
+    run_as(client.thread);
+    EQUAL(client.thread->arch.value, 1);
+    struct fut_ready ready;
+    peek(client.thread, SCRATCH, &ready, sizeof ready);
+    EQUAL(ready.key, 1234);
+    EQUAL(ready.bits, 2);
+    EQUAL(S(client.thread, WAITSET_WAIT, set, SCRATCH, 4, 0), 0); // still ready
+}
+
+static void private_mapping_copies_on_write(void)
+{
+    EQUAL(S(client.thread, MEMORY_CREATE, 4 * FUT_PAGE_SIZE, 0), 0);
+    fut_handle_t memory = (fut_handle_t)value;
+    poke(client.thread, SCRATCH, "original", 8);
+    EQUAL(S(client.thread, MEMORY_WRITE, memory, FUT_PAGE_SIZE, SCRATCH, 8), 0);
+    struct cap *space;
+    CHECK(!cap_reserve(client.task, 1));
+    space = cap_put(client.task, &client.task->space->object, RIGHTS_SPACE, nullptr);
+    struct fut_map q = {.address = 0x40000000, .bytes = 4 * FUT_PAGE_SIZE, .memory = memory,
+                        .flags = FUT_PROT_READ | FUT_PROT_WRITE | FUT_MAP_PRIVATE | FUT_MAP_FIXED};
+    poke(client.thread, SCRATCH + 64, &q, sizeof q);
+    EQUAL(S(client.thread, SPACE_MAP, space->handle, SCRATCH + 64), 0);
+    char text[8];
+    peek(client.thread, 0x40001000, text, 8);
+    CHECK(!memcmp(text, "original", 8));
+    check_invariants();
+    poke(client.thread, 0x40001000, "changed!", 8);
+    EQUAL(S(client.thread, MEMORY_READ, memory, FUT_PAGE_SIZE, SCRATCH, 8), 0);
+    peek(client.thread, SCRATCH, text, 8);
+    CHECK(!memcmp(text, "original", 8));
+    // A clone has the changed copy, and each goes its own way.
+    EQUAL(S(client.thread, SPACE_CLONE, space->handle, 0), 0);
+    struct space *clone = object_of(cap_lookup(&client.task->caps, (fut_handle_t)value)->object, struct space);
+    struct memory *wait;
+    uint64_t offset;
+    check_invariants();
+    poke(client.thread, 0x40001000, "parents!", 8);
+    CHECK(!space_copy(clone, 0x40001000, text, 8, false, &wait, &offset));
+    CHECK(!memcmp(text, "changed!", 8));
+    check_invariants();
+    EQUAL(S(client.thread, SPACE_PROTECT, space->handle, 0x40000000, FUT_PAGE_SIZE, 7), FUT_ERR_ARGUMENT);
+    EQUAL(S(client.thread, SPACE_UNMAP, space->handle, 0x40001000, FUT_PAGE_SIZE), 0);
+    CHECK(space_copy(client.task->space, 0x40001000, text, 8, false, &wait, &offset) == FUT_ERR_ADDRESS);
+    CHECK(!space_copy(client.task->space, 0x40002000, text, 8, false, &wait, &offset));
+}
+
+static void snapshot_shares_until_written(void)
+{
+    EQUAL(S(client.thread, MEMORY_CREATE, 2 * FUT_PAGE_SIZE, FUT_MEM_COMMIT), 0);
+    fut_handle_t memory = (fut_handle_t)value;
+    poke(client.thread, SCRATCH, "x", 1);
+    uint64_t used = pages_free, charged = root_account->pages_used;
+    EQUAL(S(client.thread, MEMORY_SNAPSHOT, memory, 0, 2 * FUT_PAGE_SIZE), 0);
+    fut_handle_t copy = (fut_handle_t)value;
+    CHECK(used - pages_free <= 1);                      // no page but perhaps one of kernel objects
+    EQUAL(root_account->pages_used - charged, 2);       // but charged in full
+    EQUAL(S(client.thread, MEMORY_WRITE, memory, 0, SCRATCH, 1), 0);
+    EQUAL(S(client.thread, MEMORY_READ, copy, 0, SCRATCH, 1), 0);
+    char c;
+    peek(client.thread, SCRATCH, &c, 1);
+    EQUAL(c, 0);
+    EQUAL(S(client.thread, CAP_DELETE, copy), 0);
+    EQUAL(root_account->pages_used - charged, 0);
+}
+
+static void pager_supplies_and_fails(void)
+{
+    EQUAL(S(server.thread, MEMORY_PAGED, 8 * FUT_PAGE_SIZE, channel, 99), 0);
+    fut_handle_t paged = (fut_handle_t)value;
+    CHECK(!cap_reserve(client.task, 1));
+    struct cap *c = cap_lookup(&server.task->caps, paged);
+    fut_handle_t mine = cap_put(client.task, c->object, c->rights & ~FUT_RIGHT_MANAGE, c)->handle;
+    EQUAL(S(client.thread, MEMORY_READ, mine, 3 * FUT_PAGE_SIZE + 10, SCRATCH, 4), SYS_BLOCKED);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(ipc_kind(server.thread), FUT_RECV_SEND);
+    EQUAL(server.thread->arch.tag, FAULT_TAG_PAGE);
+    EQUAL(server.thread->arch.aux, 99);
+    EQUAL(server.thread->arch.w[0], 3 * FUT_PAGE_SIZE);
+    check_invariants();
+    EQUAL(S(server.thread, MEMORY_CREATE, FUT_PAGE_SIZE, 0), 0);
+    fut_handle_t from = (fut_handle_t)value;
+    poke(server.thread, SCRATCH, "data", 4);
+    EQUAL(S(server.thread, MEMORY_WRITE, from, 10, SCRATCH, 4), 0);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 3 * FUT_PAGE_SIZE, from, 0, FUT_PAGE_SIZE), 0);
+    check_invariants();
+    run_as(client.thread);
+    EQUAL(client.thread->arch.status, 0);
+    EQUAL(client.thread->arch.value, 4);
+    char text[4];
+    peek(client.thread, SCRATCH, text, 4);
+    CHECK(!memcmp(text, "data", 4));
+    // Dirty marks: written once, told once.
+    EQUAL(S(client.thread, MEMORY_WRITE, mine, 3 * FUT_PAGE_SIZE, SCRATCH, 4), 0);
+    EQUAL(S(server.thread, MEMORY_DIRTY, paged, 0, SCRATCH, 8), 0);
+    EQUAL(value, 1);
+    uint64_t bits;
+    peek(server.thread, SCRATCH, &bits, 8);
+    EQUAL(bits, 8);
+    EQUAL(S(server.thread, MEMORY_DIRTY, paged, 0, SCRATCH, 8), 0);
+    EQUAL(value, 0);
+    EQUAL(S(client.thread, MEMORY_READ, mine, 0, SCRATCH, 4), SYS_BLOCKED);
+    EQUAL(S(server.thread, MEMORY_FAIL, paged, 0, FUT_PAGE_SIZE), 0);
+    run_as(client.thread);
+    EQUAL(client.thread->arch.status, FUT_ERR_PEER_CLOSED);
+    // Asked and not answered; the server is replaced: the next one is asked again.
+    EQUAL(S(client.thread, MEMORY_READ, mine, FUT_PAGE_SIZE, SCRATCH, 4), SYS_BLOCKED);
+    while (ipc(server.thread, FUT_SYS_RECV, FUT_IPC_NONBLOCK, channel, 0, 0) == 0)
+        ;
+    struct user next = user_new(nullptr, 10);
+    CHECK(!cap_reserve(next.task, 1));
+    c = cap_lookup(&server.task->caps, channel);
+    fut_handle_t h = cap_put(next.task, c->object, c->rights, c)->handle;
+    EQUAL(ipc(next.thread, FUT_SYS_RECV, 0, h, 0, 0), 0);
+    EQUAL(next.thread->arch.w[0], FUT_PAGE_SIZE);
+    EQUAL(S(root_thread, TASK_DESTROY, next.h_task), 0);
+}
+
+static void futex_in_shared_memory_and_not_in_a_copy(void)
+{
+    uint32_t word = 7;
+    poke(client.thread, SCRATCH, &word, 4);
+    struct thread *second = user_thread(&client, 1);
+    EQUAL(S(client.thread, FUTEX_WAIT, SCRATCH, 8, FUT_FOREVER), FUT_ERR_WOULD_BLOCK);
+    EQUAL(S(client.thread, FUTEX_WAIT, SCRATCH, 7, FUT_FOREVER), SYS_BLOCKED);
+    EQUAL(S(second, FUTEX_WAKE, SCRATCH + 4, 1), 0);
+    EQUAL(value, 0);
+    EQUAL(S(server.thread, FUTEX_WAKE, SCRATCH, 1), 0); // the same address of another Space
+    EQUAL(value, 0);
+    EQUAL(S(second, FUTEX_REQUEUE, SCRATCH, 0, SCRATCH + 8, 10), 0);
+    EQUAL(S(second, FUTEX_WAKE, SCRATCH + 8, 5), 0);
+    EQUAL(value, 1);
+    EQUAL(waits(client.thread), false);
+    EQUAL(S(client.thread, FUTEX_WAIT, SCRATCH, 7, host_time + 100), SYS_BLOCKED);
+    host_time += 200;
+    kernel_timer(arch_cpu()->current);
+    EQUAL(client.thread->arch.status, FUT_ERR_TIMED_OUT);
+}
+
+static void fault_goes_to_its_session(void)
+{
+    client.thread->fault_session = object_of(cap_lookup(&client.task->caps, session)->object, struct session);
+    object_handle_ref(&client.thread->fault_session->object);
+    run_as(client.thread);
+    client.thread->arch.pc = 0x401234;
+    kernel_fault(client.thread, FUT_FAULT_MAP | FUT_FAULT_WRITE, 0x7000);
+    EQUAL(client.thread->state, FUT_THREAD_FAULTED);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(server.thread->arch.tag, FAULT_TAG_THREAD);
+    EQUAL(server.thread->arch.w[1], FUT_FAULT_MAP | FUT_FAULT_WRITE);
+    EQUAL(server.thread->arch.w[2], 0x7000);
+    EQUAL(server.thread->arch.w[3], 0x401234);
+    // Not answered: comes again.
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(server.thread->arch.w[2], 0x7000);
+    check_invariants();
+    server.thread->arch.w[0] = 0;
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(waits(client.thread), false);
+    run_as(client.thread);
+    kernel_fault(client.thread, FUT_FAULT_ILLEGAL, 0);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    server.thread->arch.w[0] = 1;
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(client.task->dead, true);
+}
+
+static void upcalls_nest_and_return(void)
+{
+    struct fut_upcall u = {.entry = 0x500000, .stack = SCRATCH + 0x3000, .frames = SCRATCH + 0x4000, .tls = 5, .count = 4,
+                           .causes = 1u << FUT_CAUSE_FAULT | 1u << FUT_CAUSE_INTERRUPT | 1u << FUT_CAUSE_SYSCALL};
+    poke(client.thread, SCRATCH, &u, sizeof u);
+    EQUAL(S(client.thread, UPCALL_SET, SCRATCH), 0);
+    run_as(client.thread);
+    client.thread->arch.pc = 0x400100;
+    client.thread->arch.tls = 1;
+    kernel_fault(client.thread, FUT_FAULT_MAP, 0x8000);
+    EQUAL(client.thread->arch.pc, 0x500000);
+    EQUAL(client.thread->arch.tls, 5);
+    struct fut_frames *f = client.thread->frames;
+    EQUAL(f->depth, 1);
+    EQUAL(f->frame[0].address, 0x8000);
+    EQUAL(f->frame[0].regs.pc, 0x400100);
+    // Masked while in it; delivered when it returns.
+    EQUAL(S(root_thread, THREAD_POST, client.h_thread, 2), 0);
+    EQUAL(f->depth, 1);
+    EQUAL(f->pending, 2);
+    f->frame[0].regs.pc = 0x400200;
+    S(client.thread, UPCALL_RETURN);
+    EQUAL(client.thread->arch.pc, 0x500000);
+    EQUAL(f->depth, 1);
+    EQUAL(f->frame[0].cause, FUT_CAUSE_INTERRUPT);
+    EQUAL(f->frame[0].regs.pc, 0x400200);
+    S(client.thread, UPCALL_RETURN);
+    EQUAL(client.thread->arch.pc, 0x400200);
+    EQUAL(client.thread->arch.tls, 1);
+    f->depth = 1000; // the thread's own memory: never trusted
+    EQUAL(S(client.thread, UPCALL_RETURN), FUT_ERR_STATE);
+    f->depth = 0;
+    for (int i = 0; i < 4; i++) {
+        run_as(client.thread);
+        kernel_fault(client.thread, FUT_FAULT_MAP, 0x8000);
+    }
+    EQUAL(client.task->dead, false);
+    kernel_fault(client.thread, FUT_FAULT_MAP, 0x8000); // no frame is left, no fault Session: the task ends
+    EQUAL(client.task->dead, true);
+}
+
+static void accounts_are_exact(void)
+{
+    uint64_t objects = root_account->objects_used, used = root_account->pages_used;
+    struct account *a;
+    CHECK(!account_new(root_account, 200, 200, &a));
+    fut_handle_t h;
+    CHECK(!cap_install(root, &a->object, RIGHTS_ACCOUNT, &h));
+    struct user u = user_new(a, 10);
+    for (int i = 0; i < 1000; i++) {
+        int64_t status = S(u.thread, MEMORY_CREATE, 4 * FUT_PAGE_SIZE, FUT_MEM_COMMIT);
+        if (status) {
+            EQUAL(status, FUT_ERR_NO_MEMORY);
+            break;
+        }
+    }
+    CHECK(a->pages_used <= 200 && a->pages_used > 190);
+    check_invariants();
+    EQUAL(S(root_thread, TASK_DESTROY, u.h_task), 0);
+    EQUAL(S(root_thread, CAP_DELETE, u.h_task), 0);
+    EQUAL(S(root_thread, CAP_DELETE, u.h_space), 0);
+    EQUAL(S(root_thread, CAP_DELETE, u.h_thread), 0);
+    EQUAL(a->pages_used, 0);
+    EQUAL(a->objects_used, 0);
+    EQUAL(S(root_thread, CAP_DELETE, h), 0);
+    EQUAL(root_account->objects_used, objects);
+    EQUAL(root_account->pages_used, used);
+}
+
+static void delete_gives_children_to_the_parent(void)
+{
+    EQUAL(S(client.thread, EVENT_CREATE), 0);
+    fut_handle_t a = (fut_handle_t)value;
+    EQUAL(S(client.thread, CAP_MINT, a, FUT_RIGHTS_ALL), 0);
+    fut_handle_t b = (fut_handle_t)value;
+    EQUAL(S(client.thread, CAP_MINT, b, FUT_RIGHT_READ), 0);
+    fut_handle_t c = (fut_handle_t)value;
+    EQUAL(S(client.thread, CAP_DELETE, b), 0);
+    check_invariants();
+    EQUAL(S(client.thread, CAP_MINT, b, 1), FUT_ERR_HANDLE); // its generation is over
+    EQUAL(S(client.thread, CAP_MINT, c, 1), FUT_ERR_RIGHTS);
+    EQUAL(S(client.thread, CAP_REVOKE, a), 0);
+    CHECK(!cap_lookup(&client.task->caps, c));
+    CHECK(cap_lookup(&client.task->caps, a));
+}
+
+int main(void)
+{
+    harness_boot();
+    static const struct { const char *name; void (*run)(void); } tests[] = {
+#define T(f) {#f, f}
+        T(call_and_reply), T(dropped_reply_is_restarted_maybe), T(saved_reply_answers_later), T(deadline_makes_reply_stale),
+        T(stale_current_caller_is_told_at_reply), T(interruption_before_and_after_receipt),
+        T(no_senders_comes_once_and_again_to_a_new_server), T(channel_outlives_its_server), T(dead_name_signals),
+        T(capabilities_travel), T(a_session_moved_home_ends_with_its_notice), T(lending_ends_with_the_call),
+        T(long_messages_cross_pages), T(one_receive_sees_calls_and_signals), T(waitset_is_level),
+        T(private_mapping_copies_on_write), T(snapshot_shares_until_written), T(pager_supplies_and_fails),
+        T(futex_in_shared_memory_and_not_in_a_copy), T(fault_goes_to_its_session), T(upcalls_nest_and_return),
+        T(accounts_are_exact), T(delete_gives_children_to_the_parent),
+    };
+    for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
+        fprintf(stderr, "%s\n", tests[i].name);
+        setup();
+        tests[i].run();
+        teardown();
+    }
+    return 0;
+}
