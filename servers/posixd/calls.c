@@ -343,10 +343,12 @@ static fut_status_t usage(struct fut_request *req, uint8_t who, struct process_p
 {
     if (who > 1)
         return IO_ERROR_INVALID;
-    if (who == 0)
+    if (who == 0) {
         process_usage_of(CALLER(req), &res->usage);
-    else
+        process_pages_of(CALLER(req), &res->usage);
+    } else {
         res->usage = CALLER(req)->children_usage;
+    }
     return FUT_OK;
 }
 

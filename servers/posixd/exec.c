@@ -27,7 +27,6 @@
 #define MODE_SET_UID 04000u
 #define MODE_SET_GID 02000u
 
-static uint64_t random_pages(uint64_t count) { return random_below(count) << FUT_PAGE_SHIFT; }
 
 bool exec_strings_are_sound(const char *strings, size_t bytes, uint64_t count)
 {
@@ -181,7 +180,14 @@ static fut_status_t find_program(struct exec_request *x, struct found *f)
 
 // --- Building it ---------------------------------------------------------------------------------------
 
+// All that is random about one image, drawn at once.
+struct chances { uint64_t area, base, brk; uint8_t at_random[16]; };
+
+// A whole number of pages below 2^bits.
+static uint64_t pages(uint64_t chance, unsigned bits) { return (chance >> (64 - bits)) << FUT_PAGE_SHIFT; }
+
 struct build {
+    struct chances chances;
     fut_handle_t space, task, thread;
     fs_context_t context;          // new one for set-id; .h 0: the old stays
     struct credentials cred;
@@ -206,8 +212,9 @@ static size_t block_size(const struct exec_request *x, size_t path_bytes)
 
 static void lay_out(const struct exec_request *x, struct build *b, const struct image *image, size_t path_bytes)
 {
+    random_bytes(&b->chances, sizeof b->chances);
     bool foreign = !image->native;
-    uint64_t at = AREA_BASE + random_pages(UINT64_C(1) << 25);
+    uint64_t at = AREA_BASE + pages(b->chances.area, 25);
     b->area = at;
     at += PAGE; // guard
     if (foreign) {
@@ -229,10 +236,10 @@ static void lay_out(const struct exec_request *x, struct build *b, const struct 
     b->clock_page = at + PAGE;
     b->time_page = at + 2 * PAGE;
 
-    b->bias = image->position_independent ? PIE_BASE + random_pages(UINT64_C(1) << 26) - image->low : 0;
+    b->bias = image->position_independent ? PIE_BASE + pages(b->chances.base, 26) - image->low : 0;
     b->native = foreign ? personality : image;
     b->native_bias = foreign ? personality_bias : b->bias;
-    b->brk = image->high + b->bias + random_pages(1024);
+    b->brk = image->high + b->bias + pages(b->chances.brk, 10);
 }
 
 static fut_status_t map_anonymous(fut_handle_t space, uint64_t low, uint64_t high)
@@ -445,7 +452,7 @@ static fut_status_t write_block(const struct exec_request *x, struct build *b, c
         .text_low = image->low + b->bias,
         .text_high = image->high + b->bias,
     };
-    random_bytes(px->random, sizeof px->random);
+    memcpy(px->random, b->chances.at_random, sizeof px->random);
     set_name(px->name, x->path);
     fut_status_t status = grant_own(x, b, px);
 

@@ -225,6 +225,9 @@ void thread_end(struct process *p, unsigned slot, uint32_t code)
 {
     if (p->thread_count <= 1)
         return process_end(p, (code & 0xff) << 8);
+    struct fut_thread_info info;
+    if (fut_thread_info(p->threads[slot].handle, &info) == FUT_OK)
+        p->final_usage.user_ns += info.cpu_ns;
     (void)fut_thread_destroy(p->threads[slot].handle);
     (void)fut_cap_delete(p->threads[slot].handle);
     p->threads[slot] = (struct thread){};

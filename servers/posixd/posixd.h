@@ -164,7 +164,8 @@ void process_discard(struct process *p);    // undoes create before publish
 void process_end(struct process *p, uint32_t status); // becomes a zombie, or goes
 void process_reap(struct process *p);     // leaves the table; the memory stays until process_bury
 void process_bury(void);
-void process_usage_of(const struct process *p, struct process_usage *u);
+void process_usage_of(const struct process *p, struct process_usage *u); // all but max_pages
+void process_pages_of(const struct process *p, struct process_usage *u); // what is resident now
 void process_tasks_ended(uint64_t bits);
 uint32_t process_new_pid(void);
 unsigned process_count(void);

@@ -159,16 +159,23 @@ void process_usage_of(const struct process *p, struct process_usage *u)
         *u = p->final_usage;
         return;
     }
-    *u = (struct process_usage){};
-    struct fut_task_info info;
-    if (p->task != 0 && fut_task_info(p->task, &info) == FUT_OK) {
-        u->user_ns = info.cpu_ns;
-        u->max_pages = info.pages;
+    // Threads and tasks that are gone, and those that run. (A task's own figures would count its pages.)
+    *u = p->final_usage;
+    for (unsigned i = 0, left = p->thread_count; left != 0 && i < MAX_THREADS; i++) {
+        struct fut_thread_info info;
+        if (p->threads[i].handle == 0)
+            continue;
+        left--;
+        if (fut_thread_info(p->threads[i].handle, &info) == FUT_OK)
+            u->user_ns += info.cpu_ns;
     }
-    // Time in tasks that this process had before it executed another program.
-    u->user_ns += p->final_usage.user_ns;
-    if (p->final_usage.max_pages > u->max_pages)
-        u->max_pages = p->final_usage.max_pages;
+}
+
+void process_pages_of(const struct process *p, struct process_usage *u)
+{
+    struct fut_task_info info;
+    if (p->task != 0 && fut_task_info(p->task, &info) == FUT_OK)
+        u->max_pages = info.pages;
 }
 
 void process_vfork_done(struct process *p)

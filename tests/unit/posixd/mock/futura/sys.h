@@ -34,6 +34,12 @@ static inline fut_status_t fut_task_info(fut_handle_t t, struct fut_task_info *i
     *i = (struct fut_task_info){.cpu_ns = 7, .threads = 1};
     return FUT_OK;
 }
+static inline fut_status_t fut_thread_info(fut_handle_t t, struct fut_thread_info *i)
+{
+    (void)t;
+    *i = (struct fut_thread_info){.cpu_ns = 7};
+    return FUT_OK;
+}
 static inline fut_status_t fut_cap_delete(fut_handle_t h) { return (void)h, FUT_OK; }
 static inline fut_status_t fut_event_signal(fut_handle_t e, uint64_t bits)
 {
