@@ -60,12 +60,11 @@ struct fut_msg {
     *m = (struct fut_msg){x8, x9, x10, {x0, x1, x2, x3, x4, x5, x6, x7}, x11, x12};
 }
 
-// The same for a message that carries no capability in registers, either way.
+// The same for a message that takes no capability along in registers. (One may still come back.)
 [[gnu::always_inline]] static inline void fut_ipc_plain(struct fut_msg *m)
 {
     m->caps01 = m->caps23 = 0;
     fut_ipc(m);
-    m->caps01 = m->caps23 = 0;
 }
 
 static inline void *fut_tls_word(unsigned n)

@@ -55,7 +55,7 @@ struct fut_msg {
     *m = (struct fut_msg){control, tag, aux, {w0, r8, r9, r10, r12, r13, r14, r15}, caps01, caps23};
 }
 
-// The same for a message that carries no capability in registers, either way.
+// The same for a message that takes no capability along in registers. (One may still come back.)
 [[gnu::always_inline]] static inline void fut_ipc_plain(struct fut_msg *m)
 {
     register uint64_t r8 __asm__("r8") = m->w[1];
@@ -65,15 +65,16 @@ struct fut_msg {
     register uint64_t r13 __asm__("r13") = m->w[5];
     register uint64_t r14 __asm__("r14") = m->w[6];
     register uint64_t r15 __asm__("r15") = m->w[7];
-    uint64_t control = m->control, tag = m->tag, aux = m->aux, w0 = m->w[0];
+    uint64_t control = m->control, tag = m->tag, aux = m->aux, w0 = m->w[0], caps01, caps23;
     __asm__ volatile("push %%rbp\n\t"
                      "syscall\n\t"
+                     "mov %%rbp, %%rcx\n\t"
                      "pop %%rbp"
                      : "+a"(control), "+d"(tag), "+D"(aux), "+S"(w0), "+r"(r8), "+r"(r9), "+r"(r10), "+r"(r12),
-                       "+r"(r13), "+r"(r14), "+r"(r15)
+                       "+r"(r13), "+r"(r14), "+r"(r15), "=b"(caps01), "=c"(caps23)
                      :
-                     : "rbx", "rcx", "r11", "memory");
-    *m = (struct fut_msg){control, tag, aux, {w0, r8, r9, r10, r12, r13, r14, r15}, 0, 0};
+                     : "r11", "memory");
+    *m = (struct fut_msg){control, tag, aux, {w0, r8, r9, r10, r12, r13, r14, r15}, caps01, caps23};
 }
 
 static inline void *fut_tls_word(unsigned n)

@@ -241,5 +241,7 @@ void gen_cost(const struct library *library);
 void put_encode(struct out *o, const struct decl *protocol, const struct method *method, const struct message *message, const char *body, bool server);
 void put_decode(struct out *o, const struct decl *protocol, const struct message *message, const char *body, bool server, const char *fail);
 bool message_has_caps(const struct message *message);
+char *handler_argument(const struct library *library, const struct param *param);
+void gen_test(const struct library *library, const char *path);
 char *client_argument(const struct library *library, const struct param *param);
 char *client_signature(const struct decl *protocol, const struct method *method, const char *suffix, bool options);

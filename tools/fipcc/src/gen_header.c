@@ -149,7 +149,7 @@ char *client_signature(const struct decl *protocol, const struct method *method,
     return arena_printf("%s)", text);
 }
 
-static char *handler_argument(const struct library *library, const struct param *param)
+char *handler_argument(const struct library *library, const struct param *param)
 {
     const struct type *type = param->type;
     if (type->kind == TYPE_BUFFER || param->mode == MODE_LEND)

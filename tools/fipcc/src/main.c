@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// fipcc gen --out DIR FILE.fipc    writes DIR/fipc/NAME.h, DIR/NAME_client.c and DIR/NAME_server.c
+// fipcc COMMAND --out DIR FILE.fipc...; the commands are in the table below.
 //
 // Libraries that a file uses are found beside it. Exit status: 0 done, 1 the input has errors, 2 wrong use.
 #include "fipcc.h"
@@ -39,18 +39,44 @@ static void make_folder(const char *path)
     (void)mkdir(path, 0777); // it may be there; what matters shows when a file is opened
 }
 
+static void run_gen(const struct library *library, const char *out)
+{
+    make_folder(arena_printf("%s/fipc", out));
+    gen_header(library, arena_printf("%s/fipc/%s.h", out, library->name));
+    gen_client(library, arena_printf("%s/%s_client.c", out, library->name));
+    gen_server(library, arena_printf("%s/%s_server.c", out, library->name));
+}
+
+static void run_test(const struct library *library, const char *out)
+{
+    gen_test(library, arena_printf("%s/%s_test.c", out, library->name));
+}
+
+static const struct command {
+    const char *name, *what;
+    bool needs_out;
+    void (*run)(const struct library *library, const char *out);
+} commands[] = {
+    {"gen", "C client and server: DIR/fipc/NAME.h, DIR/NAME_client.c, DIR/NAME_server.c", true, run_gen},
+    {"test", "golden messages, good and bad, and a null service: DIR/NAME_test.c", true, run_test},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
 [[noreturn]] static void usage(void)
 {
-    fputs("usage: fipcc gen --out DIR FILE.fipc...\n"
-          "         C client and server of each file: DIR/fipc/NAME.h, DIR/NAME_client.c, DIR/NAME_server.c\n",
-          stderr);
+    fputs("usage: fipcc COMMAND [--out DIR] FILE.fipc...\n", stderr);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(stderr, "  %-8s %s\n", commands[i].name, commands[i].what);
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     const char *out = nullptr;
-    if (argc < 2 || strcmp(argv[1], "gen") != 0)
+    const struct command *command = commands;
+    while (argc >= 2 && command != commands + COMMANDS && strcmp(argv[1], command->name) != 0)
+        command++;
+    if (argc < 2 || command == commands + COMMANDS)
         usage();
     int first = argc;
     for (int i = 2; i < argc; i++) {
@@ -63,7 +89,7 @@ int main(int argc, char **argv)
             break;
         }
     }
-    if (out == nullptr || first == argc)
+    if ((out == nullptr && command->needs_out) || first == argc)
         usage();
     for (int i = first; i < argc; i++) {
         struct library *library = load_library(argv[i]);
@@ -71,11 +97,9 @@ int main(int argc, char **argv)
             fatal("cannot read %s", argv[i]);
         if (error_count != 0)
             continue;
-        make_folder(out);
-        make_folder(arena_printf("%s/fipc", out));
-        gen_header(library, arena_printf("%s/fipc/%s.h", out, library->name));
-        gen_client(library, arena_printf("%s/%s_client.c", out, library->name));
-        gen_server(library, arena_printf("%s/%s_server.c", out, library->name));
+        if (out != nullptr)
+            make_folder(out);
+        command->run(library, out);
     }
     return error_count == 0 ? 0 : 1;
 }
