@@ -251,12 +251,8 @@ SYSCALL(geteuid) { return posix.ids.euid; }
 SYSCALL(getgid) { return posix.ids.rgid; }
 SYSCALL(getegid) { return posix.ids.egid; }
 
-SYSCALL(getppid)
-{
-    struct process_ids ids;
-    long error = posix_ids(&ids);
-    return error != 0 ? error : (long)ids.parent;
-}
+// posixd keeps it in the signal page, as it changes when the parent ends.
+SYSCALL(getppid) { return __atomic_load_n(&posix.page->parent, __ATOMIC_RELAXED); }
 
 static long three_out(u64 p, u64 q, u64 r, const uint32_t v[3])
 {

@@ -10,6 +10,8 @@ static unsigned lowest_from; // no number below it is free (a hint: it only save
 static void drop(struct posix_fd *f)
 {
     (void)fut_cap_delete(f->handle);
+    if (f->watch != 0)
+        posix.watch_changes++;
     if (f->watch != 0 && f->watch != POSIX_ALWAYS_READY)
         (void)fut_cap_delete(f->watch);
 }

@@ -82,6 +82,89 @@ static long look(struct posix_poll *p, unsigned count, unsigned *waitable, unsig
     return ready;
 }
 
+// The WaitSet of the last call with several waitable descriptors is kept: programs poll the same ones again and again,
+// and then one kernel call both looks and waits. It is valid while the list is the same and no watched descriptor was
+// closed (posix.watch_changes). Keys are indices into the list.
+#define KEPT_MAX 64
+static struct {
+    fut_handle_t set; // 0: none
+    unsigned count;
+    uint32_t changes;
+    struct { int32_t fd; uint16_t events; } entry[KEPT_MAX];
+} kept;
+
+static bool kept_fits(const struct posix_poll *p, unsigned count)
+{
+    if (kept.set == 0 || kept.count != count || kept.changes != posix.watch_changes)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (kept.entry[i].fd != p[i].fd || kept.entry[i].events != p[i].events)
+            return false;
+    return true;
+}
+
+void posix_poll_forget(bool have_handle)
+{
+    if (kept.set != 0 && have_handle)
+        (void)fut_cap_delete(kept.set);
+    kept.set = 0;
+}
+
+// Makes the kept set that of this list, where all of it can be waited for. False: it stays without.
+static bool keep(const struct posix_poll *p, unsigned count)
+{
+    if (count > KEPT_MAX || posix.threads != 1)
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        struct posix_fd *f = p[i].fd < 0 ? nullptr : posix_fd_get((unsigned)p[i].fd);
+        if (f == nullptr || f->watch == 0 || f->watch == POSIX_ALWAYS_READY)
+            return false;
+    }
+    posix_poll_forget(true);
+    if (fut_waitset_create(&kept.set) != FUT_OK) {
+        kept.set = 0;
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (fut_waitset_add(kept.set, posix.fd[p[i].fd].watch, ready_mask(p[i].events), i) != FUT_OK) {
+            posix_poll_forget(true);
+            return false;
+        }
+        kept.entry[i].fd = p[i].fd;
+        kept.entry[i].events = p[i].events;
+    }
+    kept.count = count;
+    kept.changes = posix.watch_changes;
+    return true;
+}
+
+static fut_status_t wait_set(fut_handle_t set, struct fut_ready *ready, unsigned max, uint64_t deadline, uint64_t *got)
+{
+    struct fut_result r = fut_syscall(FUT_SYS_WAITSET_WAIT, set, (uintptr_t)ready, max, deadline,
+                                      deadline == 0 ? 0 : FUT_WAIT_INTERRUPTIBLE, 0);
+    *got = r.value;
+    return (fut_status_t)r.status;
+}
+
+static long poll_kept(struct posix_poll *p, unsigned count, uint64_t deadline)
+{
+    struct fut_ready ready[KEPT_MAX];
+    uint64_t got;
+    fut_status_t status = wait_set(kept.set, ready, count, deadline, &got);
+    for (unsigned i = 0; i < count; i++)
+        p[i].revents = 0;
+    if (status == FUT_ERR_INTERRUPTED)
+        return -ERESTARTNOHAND;
+    if (status == FUT_ERR_TIMED_OUT || status == FUT_ERR_WOULD_BLOCK)
+        return 0;
+    if (status != FUT_OK)
+        return posix_errno(status);
+    for (uint64_t i = 0; i < got; i++)
+        if (ready[i].key < count)
+            p[ready[i].key].revents = poll_bits(ready[i].bits, p[ready[i].key].events);
+    return (long)got;
+}
+
 static fut_status_t wait_many(struct posix_poll *p, unsigned count, uint64_t deadline)
 {
     fut_handle_t set;
@@ -94,29 +177,33 @@ static fut_status_t wait_many(struct posix_poll *p, unsigned count, uint64_t dea
             status = fut_waitset_add(set, f->watch, ready_mask(p[i].events), i);
     }
     struct fut_ready ready;
+    uint64_t got;
     if (status == FUT_OK)
-        status = (fut_status_t)fut_syscall(FUT_SYS_WAITSET_WAIT, set, (uintptr_t)&ready, 1, deadline,
-                                           FUT_WAIT_INTERRUPTIBLE, 0).status;
+        status = wait_set(set, &ready, 1, deadline, &got);
     (void)fut_cap_delete(set);
     return status;
 }
 
 long posix_poll(struct posix_poll *p, unsigned count, uint64_t deadline)
 {
+    if (count > 1 && posix.threads == 1 && kept_fits(p, count))
+        return poll_kept(p, count, deadline);
     for (;;) {
         unsigned waitable, last = 0;
         long ready = look(p, count, &waitable, &last);
+        if (count > 1 && waitable == count && ready >= 0)
+            (void)keep(p, count);
         if (ready != 0 || deadline == 0)
             return ready;
+        if (waitable == 0)
+            return posix_sleep_until(deadline);
         fut_status_t status;
-        if (waitable == 0) {
-            long slept = posix_sleep_until(deadline);
-            return slept;
-        }
         uint64_t bits;
         if (waitable == 1)
             status = fut_event_wait(posix.fd[p[last].fd].watch, ready_mask(p[last].events), deadline,
                                     FUT_WAIT_KEEP | FUT_WAIT_INTERRUPTIBLE, &bits);
+        else if (kept_fits(p, count))
+            return poll_kept(p, count, deadline);
         else
             status = wait_many(p, count, deadline);
         if (status == FUT_ERR_INTERRUPTED)

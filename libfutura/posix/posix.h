@@ -82,6 +82,7 @@ struct posix_process {
     struct process_signal_page *page;
     const volatile struct fut_time_page *time;
     const volatile struct fut_posix_clock *clock;
+    uint32_t watch_changes;          // counts watched descriptors that were closed or replaced
     fut_handle_t sleep_event;        // nobody signals it: what sleepers wait on
     _Atomic uint32_t lock;
     _Atomic uint32_t threads;
@@ -215,3 +216,4 @@ long posix_sleep_until(uint64_t deadline);      // 0, or -ERESTARTNOHAND
 // --- poll.c ------------------------------------------------------------------------------------------------------------
 struct posix_poll { int32_t fd; uint16_t events; uint16_t revents; }; // as struct pollfd
 long posix_poll(struct posix_poll *p, unsigned count, uint64_t deadline); // ready ones, or -errno
+void posix_poll_forget(bool have_handle);       // drops the kept WaitSet; after fork the handle is the parent's

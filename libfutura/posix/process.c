@@ -45,6 +45,7 @@ void posix_after_fork(void)
     posix.lock = 0;
     posix.threads = 1;
     posix.sleep_event = 0;
+    posix_poll_forget(false);
     memset(posix.trees, 0, sizeof posix.trees);
     for (unsigned fd = 0; fd < POSIX_FDS; fd++)
         if (posix.fd[fd].watch != POSIX_ALWAYS_READY)

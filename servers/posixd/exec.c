@@ -535,7 +535,7 @@ static void reset_signals(struct process *p, unsigned slot)
     page->thread[0].blocked = blocked;
     page->thread[0].pending = pending;
     page->thread[0].tid = p->pid;
-    page->pid = page->tid_main = p->pid;
+    page->pid = p->pid;
 }
 
 static void commit(struct exec_request *x, struct build *b, struct found *f)

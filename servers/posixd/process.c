@@ -196,6 +196,8 @@ static void give_children_to_init(struct process *p)
         if (c->parent != p)
             continue;
         c->parent = nullptr;
+        if (c->page != nullptr)
+            __atomic_store_n(&c->page->parent, INIT_PID, __ATOMIC_RELAXED);
         c->exit_signal = SIG_CHLD;
         zombies |= c->state == PROCESS_ZOMBIE;
     }

@@ -22,7 +22,7 @@ fut_status_t sigpage_create(struct process *p)
     }
     p->page = (struct process_signal_page *)address;
     p->page->pid = p->pid;
-    p->page->tid_main = p->pid;
+    p->page->parent = p->parent != nullptr ? p->parent->pid : INIT_PID;
     return FUT_OK;
 }
 
