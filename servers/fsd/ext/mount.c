@@ -57,6 +57,36 @@ static void on_blocks(ext2_filsys e2, blk64_t block, blk_t count, int inuse) {
     }
 }
 
+static bool power_of_two(uint32_t n) { return n && (n & (n - 1)) == 0; }
+
+// Whether the superblock's numbers fit together. The library sizes bitmaps by some of them and fills them by others.
+static bool consistent(const struct ext2_super_block *s, uint64_t device_blocks, unsigned block_shift) {
+    uint32_t bs = 1u << block_shift, rev = ext2fs_le32_to_cpu(s->s_rev_level);
+    uint32_t first = ext2fs_le32_to_cpu(s->s_first_data_block), per_group = ext2fs_le32_to_cpu(s->s_blocks_per_group);
+    uint32_t inodes = ext2fs_le32_to_cpu(s->s_inodes_count), inodes_group = ext2fs_le32_to_cpu(s->s_inodes_per_group);
+    uint32_t incompat = ext2fs_le32_to_cpu(s->s_feature_incompat);
+    uint64_t blocks = ext2fs_le32_to_cpu(s->s_blocks_count);
+    bool wide = incompat & EXT4_FEATURE_INCOMPAT_64BIT;
+    if (wide) {
+        blocks |= (uint64_t)ext2fs_le32_to_cpu(s->s_blocks_count_hi) << 32;
+    }
+    uint32_t inode_size = rev ? ext2fs_le16_to_cpu(s->s_inode_size) : EXT2_GOOD_OLD_INODE_SIZE;
+    uint32_t first_inode = rev ? ext2fs_le32_to_cpu(s->s_first_ino) : EXT2_GOOD_OLD_FIRST_INO;
+    uint32_t desc = wide ? ext2fs_le16_to_cpu(s->s_desc_size) : EXT2_MIN_DESC_SIZE;
+    if (rev > EXT2_DYNAMIC_REV || first != (block_shift == 10 ? 1u : 0u) || blocks <= first + 8 || blocks > device_blocks ||
+        ext2fs_le32_to_cpu(s->s_log_cluster_size) != block_shift - 10) {
+        return false;
+    }
+    if (per_group < 8 || per_group % 8 || per_group > 8 * bs || ext2fs_le32_to_cpu(s->s_clusters_per_group) != per_group) {
+        return false;
+    }
+    uint64_t groups = (blocks - first + per_group - 1) / per_group;
+    return power_of_two(inode_size) && inode_size >= EXT2_GOOD_OLD_INODE_SIZE && inode_size <= bs && inodes_group &&
+           inodes_group % 8 == 0 && inodes_group <= 8 * bs && (uint64_t)inodes_group * groups == inodes &&
+           first_inode >= EXT2_GOOD_OLD_FIRST_INO && first_inode < inodes && power_of_two(desc) &&
+           desc >= (wide ? EXT2_MIN_DESC_SIZE_64BIT : EXT2_MIN_DESC_SIZE) && desc <= bs;
+}
+
 // Looks at the superblock before the library does: how large blocks are, and whether this is something to mount.
 static fs_error inspect(struct block_device *d, bool *read_only, unsigned *block_shift) {
     struct ext2_super_block *s = pool_take(0);
@@ -78,6 +108,10 @@ static fs_error inspect(struct block_device *d, bool *read_only, unsigned *block
         goto out;
     }
     *block_shift = 10 + log;
+    if (!consistent(s, d->sectors >> (*block_shift - 9), *block_shift)) {
+        platform_log("%s: the superblock is damaged, or the file system is larger than the device", d->name);
+        goto out;
+    }
     uint32_t incompat = ext2fs_le32_to_cpu(s->s_feature_incompat), ro = ext2fs_le32_to_cpu(s->s_feature_ro_compat);
     const uint32_t known = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_RECOVER | EXT2_FEATURE_INCOMPAT_META_BG |
                            EXT3_FEATURE_INCOMPAT_EXTENTS | EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG |
@@ -252,11 +286,6 @@ fs_error ext_mount(struct block_device *device, bool read_only, struct filesyste
         goto fail;
     }
     x->e2->priv_data = x;
-    e = FS_IO;
-    if (ext2fs_blocks_count(x->e2->super) > device->sectors >> (block_shift - 9)) {
-        platform_log("%s: the file system is larger than the device", device->name);
-        goto fail;
-    }
     x->block = malloc(x->e2->blocksize);
     if (!x->block) {
         e = FS_NO_MEMORY;
