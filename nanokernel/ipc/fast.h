@@ -8,7 +8,27 @@
 #include <kernel.h>
 #include <ipc.h>
 
-#define TAG_SLOW ((FUT_TAG_MEMORY | FUT_TAG_LEASE) << 28 | 0xfull << 20) // what the fast path leaves to ipc.c
+#define TAG_BUFFER ((FUT_TAG_MEMORY | FUT_TAG_LEASE) << 28)
+#define TAG_CAPS (0xfull << 20)
+#define TAG_SLOW (TAG_BUFFER | TAG_CAPS) // what the path through registers leaves to ipc.c
+
+// Messages in the IPC buffers take the same path there (`buffer`): both sides have one, and the length is right.
+static inline bool buffers_ok(const struct thread *from, const struct thread *to, uint64_t tag, uint64_t w0)
+{
+    if (!(tag & TAG_BUFFER))
+        return true;
+    return from->ipc && to->ipc && (!(tag & FUT_TAG_MEMORY << 28) || w0 <= FUT_IPC_BODY_SIZE);
+}
+
+#define FIRST_PAGE_BODY (FUT_PAGE_SIZE - FUT_IPC_BODY_OFFSET)
+static inline void copy_body(struct thread *to, const struct thread *from, uint64_t bytes)
+{
+    // Bodies are 8-aligned, and what lies behind is the sender's own: whole words are quicker.
+    uint64_t first = min((bytes + 7) & ~7ull, (uint64_t)FIRST_PAGE_BODY);
+    memcpy(to->ipc->body, from->ipc->body, first);
+    if (unlikely(bytes > first))
+        memcpy(to->ipc_second, from->ipc_second, bytes - first);
+}
 
 static inline struct thread *hand_over(struct cpu *cpu, struct thread *from, struct thread *to)
 {
@@ -24,10 +44,12 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *from, str
 }
 
 // The thread that has received the call, now running; *control and *badge are its control and aux registers.
-static inline struct thread *fast_call(struct thread *t, uint64_t *control, uint64_t tag, uint64_t *badge)
+[[gnu::always_inline]] static inline struct thread *fast_call_form(struct thread *t, uint64_t *control, uint64_t tag,
+                                                                  uint64_t *badge, bool buffer, uint64_t w0)
 {
     struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(*control >> 32));
-    if (unlikely(!c || c->type != FUT_OBJ_SESSION || !(c->rights & FUT_RIGHT_CALL) || (tag & TAG_SLOW) || t->attention))
+    if (unlikely(!c || c->type != FUT_OBJ_SESSION || !(c->rights & FUT_RIGHT_CALL) ||
+                 (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || t->attention))
         return nullptr;
     struct session *s = object_of(c->object, struct session);
     struct channel *ch = s->channel;
@@ -37,6 +59,8 @@ static inline struct thread *fast_call(struct thread *t, uint64_t *control, uint
     struct thread *r = container_of(first, struct thread, queue.link);
     struct cpu *cpu = arch_cpu();
     if (unlikely(r->attention || r->suspended || r->timer.in || (cpu->ready >> t->priority) > 1))
+        return nullptr;
+    if (buffer && unlikely(!buffers_ok(t, r, tag, w0)))
         return nullptr;
     list_remove(first);
     s->object.refs++;
@@ -60,12 +84,13 @@ static inline struct thread *fast_call(struct thread *t, uint64_t *control, uint
 }
 
 // The caller, answered and now running; its control and aux registers are 0.
-static inline struct thread *fast_reply_recv(struct thread *t, uint64_t control, uint64_t tag, uint64_t aux)
+[[gnu::always_inline]] static inline struct thread *fast_reply_recv_form(struct thread *t, uint64_t control, uint64_t tag,
+                                                                        uint64_t aux, bool buffer, uint64_t w0)
 {
     struct thread *caller = t->caller;
     struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(control >> 32));
-    if (unlikely(!c || c->type != FUT_OBJ_CHANNEL || !(c->rights & FUT_RIGHT_RECV) || (tag & TAG_SLOW) ||
-                 (uint32_t)aux || !caller || t->attention))
+    if (unlikely(!c || c->type != FUT_OBJ_CHANNEL || !(c->rights & FUT_RIGHT_RECV) ||
+                 (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || (uint32_t)aux || !caller || t->attention))
         return nullptr;
     struct channel *ch = object_of(c->object, struct channel);
     struct cpu *cpu = arch_cpu();
@@ -74,7 +99,7 @@ static inline struct thread *fast_reply_recv(struct thread *t, uint64_t control,
                  caller->attention || caller->suspended || caller->timer.in || (cpu->ready >> caller->priority) > 1))
         return nullptr;
     struct session *s = caller->session;
-    if (unlikely(s->object.refs == 1))
+    if (unlikely(s->object.refs == 1) || (buffer && unlikely(!buffers_ok(t, caller, tag, w0))))
         return nullptr;
     s->object.refs--;
     caller->session = nullptr;
@@ -89,4 +114,14 @@ static inline struct thread *fast_reply_recv(struct thread *t, uint64_t control,
     t->call_flags = control >> 8 & 0xff;
     list_append(&ch->receivers, &t->queue.link);
     return hand_over(cpu, t, caller);
+}
+
+static inline struct thread *fast_call(struct thread *t, uint64_t *control, uint64_t tag, uint64_t *badge)
+{
+    return fast_call_form(t, control, tag, badge, false, 0);
+}
+
+static inline struct thread *fast_reply_recv(struct thread *t, uint64_t control, uint64_t tag, uint64_t aux)
+{
+    return fast_reply_recv_form(t, control, tag, aux, false, 0);
 }

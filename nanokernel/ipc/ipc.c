@@ -13,7 +13,6 @@
 
 struct object stale_reply = {.type = FUT_OBJ_REPLY, .refs = 1, .handles = 1};
 
-#define FIRST_PAGE_BODY (FUT_PAGE_SIZE - FUT_IPC_BODY_OFFSET)
 
 static inline uint64_t control_out(fut_status_t status, uint32_t perms, uint32_t kind, uint32_t out)
 {
@@ -147,11 +146,7 @@ static fut_status_t transfer(struct thread *from, struct thread *r, uint64_t tag
     else
         arch_ipc_set_caps(&r->arch, 0, 0);
     if (memory) {
-        uint64_t bytes = arch_ipc_word(&from->arch, 0);
-        uint64_t first = min(bytes, (uint64_t)FIRST_PAGE_BODY);
-        memcpy(r->ipc->body, from->ipc->body, first);
-        if (bytes > first)
-            memcpy(r->ipc_second, from->ipc_second, bytes - first);
+        copy_body(r, from, arch_ipc_word(&from->arch, 0));
     }
     return FUT_OK;
 }
@@ -671,9 +666,11 @@ struct thread *ipc_entry(struct thread *t, uint64_t control)
 struct thread *ipc_fast_call(struct thread *t, uint64_t control)
 {
     uint64_t tag = arch_ipc_tag(&t->arch), out = control, badge;
-    struct thread *r = fast_call(t, &out, tag, &badge);
+    struct thread *r = fast_call_form(t, &out, tag, &badge, true, arch_ipc_word(&t->arch, 0));
     if (unlikely(!r))
         return ipc_entry(t, control);
+    if (tag & FUT_TAG_MEMORY << 28)
+        copy_body(r, t, arch_ipc_word(&t->arch, 0));
     arch_ipc_copy_words(&r->arch, &t->arch);
     arch_ipc_set_caps(&r->arch, 0, 0);
     arch_ipc_out(&r->arch, out, tag, badge);
@@ -683,9 +680,11 @@ struct thread *ipc_fast_call(struct thread *t, uint64_t control)
 struct thread *ipc_fast_reply_recv(struct thread *t, uint64_t control)
 {
     uint64_t tag = arch_ipc_tag(&t->arch);
-    struct thread *caller = fast_reply_recv(t, control, tag, arch_ipc_aux(&t->arch));
+    struct thread *caller = fast_reply_recv_form(t, control, tag, arch_ipc_aux(&t->arch), true, arch_ipc_word(&t->arch, 0));
     if (unlikely(!caller))
         return ipc_entry(t, control);
+    if (tag & FUT_TAG_MEMORY << 28)
+        copy_body(caller, t, arch_ipc_word(&t->arch, 0));
     arch_ipc_copy_words(&caller->arch, &t->arch);
     arch_ipc_set_caps(&caller->arch, 0, 0);
     arch_ipc_out(&caller->arch, 0, tag, 0);

@@ -87,9 +87,11 @@ static void mapping_drop(struct mapping *m)
 static void mapping_free(struct mapping *m)
 {
     struct space *s = m->space;
-    table_space = s;
-    arch_unmap_range(&s->arch, m->node.key, m->end - m->node.key);
-    table_space = nullptr;
+    if (s->object.refs) { // else nobody uses its tables, and they go as a whole
+        table_space = s;
+        arch_unmap_range(&s->arch, m->node.key, m->end - m->node.key);
+        table_space = nullptr;
+    }
     tree_remove(&s->mappings, &m->node);
     s->last = nullptr;
     list_remove(&m->in_memory.link);
@@ -134,38 +136,65 @@ static inline uint64_t *present_slot(struct memory *m, uint64_t offset)
 // A fault costs far more than an entry: what is there already around the page is mapped with it. Write access is
 // given only to pages that nobody else's slot holds; the first write to anything else has to be seen.
 #define AROUND 16u
+
+// Walks the slots of consecutive pages, looking for the leaf only where one begins.
+struct slots { struct memory *m; uint64_t index; const uint64_t *leaf; };
+static inline uint64_t next_slot(struct slots *w)
+{
+    uint64_t in = w->index++ & (RADIX_SLOTS - 1);
+    if (unlikely(in == 0)) {
+        w->leaf = radix_find(w->m, w->index - 1);
+        return w->leaf ? w->leaf[0] : 0;
+    }
+    return w->leaf ? w->leaf[in] : 0;
+}
+
+static inline struct slots slots_from(struct memory *m, uint64_t offset)
+{
+    uint64_t index = offset >> FUT_PAGE_SHIFT;
+    const uint64_t *slot = radix_find(m, index);
+    return (struct slots){m, index, slot ? slot - (index & (RADIX_SLOTS - 1)) : nullptr};
+}
+
 static void map_around(struct mapping *m, uint64_t va)
 {
-    uint64_t page[AROUND], first = va & ~((uint64_t)AROUND * FUT_PAGE_SIZE - 1), some = 0;
-    uint32_t prot = m->flags & PROT_MASK;
-    for (unsigned i = 0; i < AROUND; i++) {
-        uint64_t at = first + i * FUT_PAGE_SIZE;
-        page[i] = 0;
-        if (at == va || at < m->node.key || at >= m->end)
-            continue;
-        uint64_t in = at - m->node.key, *slot = m->overlay ? present_slot(m->overlay, m->overlay_offset + in) : nullptr;
-        if (slot) {
-            phys_t phys = *slot & ~PAGE_MASK;
-            page[i] = phys | (phys_page(phys)->refs == 1 ? prot : prot & ~FUT_PROT_WRITE);
-        } else if (m->memory && m->memory->cache == ARCH_CACHE_NORMAL) {
-            phys_t phys;
-            bool whole = !m->overlay && m->memory->kind != MEMORY_PAGED;
-            if (m->memory->kind == MEMORY_PHYS || m->memory->kind == MEMORY_CONTIGUOUS) {
-                phys = m->memory->base + m->offset + in;
-            } else {
-                slot = present_slot(m->memory, m->offset + in);
-                if (!slot)
-                    continue;
-                phys = *slot & ~PAGE_MASK;
-                whole = whole && phys_page(phys)->refs == 1;
-            }
-            page[i] = phys | (whole ? prot : prot & ~FUT_PROT_WRITE);
-        }
-        if (page[i] & FUT_PROT_EXEC)
-            sync_code(page[i] & ~PAGE_MASK);
-        some |= page[i];
+    uint64_t page[AROUND] = {}, first = va & ~((uint64_t)AROUND * FUT_PAGE_SIZE - 1), some = 0;
+    uint64_t from = max(first, m->node.key), to = min(first + AROUND * FUT_PAGE_SIZE, m->end), in = from - m->node.key;
+    uint32_t prot = m->flags & PROT_MASK, no_write = prot & ~FUT_PROT_WRITE;
+    struct slots over = {}, below = {};
+    bool shared_anon = false;
+    phys_t base = 0;
+    if (m->overlay)
+        over = slots_from(m->overlay, m->overlay_offset + in);
+    if (m->memory) {
+        if (m->memory->cache != ARCH_CACHE_NORMAL)
+            return;
+        to = min(to, m->node.key + max(m->memory->bytes, m->offset) - m->offset);
+        if (m->memory->kind == MEMORY_PHYS || m->memory->kind == MEMORY_CONTIGUOUS)
+            base = m->memory->base + m->offset + in;
+        else
+            below = slots_from(m->memory, m->offset + in);
+        shared_anon = !m->overlay && m->memory->kind == MEMORY_ANON;
     }
-    if (some & PROT_MASK)
+    uint64_t *p = &page[(from - first) >> FUT_PAGE_SHIFT];
+    for (uint64_t at = from; at < to; at += FUT_PAGE_SIZE, p++) {
+        uint64_t slot = m->overlay ? next_slot(&over) : 0, under = below.m ? next_slot(&below) : 0;
+        bool writable = slot || shared_anon;
+        if (!(slot & SLOT_PRESENT))
+            slot = under;
+        if (slot & SLOT_PRESENT) {
+            slot &= ~PAGE_MASK;
+            *p = slot | (writable && pages[(slot >> FUT_PAGE_SHIFT) - page_base].refs == 1 ? prot : no_write);
+        } else if (base) {
+            *p = (base + (at - from)) | (m->overlay ? no_write : prot);
+        }
+        some |= *p;
+    }
+    if (some & FUT_PROT_EXEC)
+        for (unsigned i = 0; i < AROUND; i++)
+            if (page[i])
+                sync_code(page[i] & ~PAGE_MASK);
+    if (some)
         arch_fill(&m->space->arch, first, AROUND, page);
 }
 
@@ -458,16 +487,16 @@ fut_status_t space_clone(struct space *s, struct account *a, struct space **out)
 void space_destroy(struct object *o)
 {
     struct space *s = object_of(o, struct space);
-    struct tree_node *n;
-    while ((n = tree_first(&s->mappings)))
-        mapping_free(container_of(n, struct mapping, node));
-    if (s->table_pages == UINT64_MAX)
-        return;
     struct cpu *cpu = arch_cpu();
     if (cpu->space == s) {
         arch_switch_space(nullptr);
         cpu->space = nullptr;
     }
+    struct tree_node *n;
+    while ((n = tree_first(&s->mappings)))
+        mapping_free(container_of(n, struct mapping, node));
+    if (s->table_pages == UINT64_MAX)
+        return;
     table_space = s;
     arch_space_free(&s->arch);
     table_space = nullptr;
