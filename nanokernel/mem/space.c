@@ -137,23 +137,15 @@ static inline uint64_t *present_slot(struct memory *m, uint64_t offset)
 // given only to pages that nobody else's slot holds; the first write to anything else has to be seen.
 #define AROUND 16u
 
-// Walks the slots of consecutive pages, looking for the leaf only where one begins.
-struct slots { struct memory *m; uint64_t index; const uint64_t *leaf; };
-static inline uint64_t next_slot(struct slots *w)
+// The slots of the pages from `offset` on, and in *count how many of them lie in one leaf (at most as many as
+// asked); zeros where no leaf is.
+static const uint64_t *slots_from(struct memory *m, uint64_t offset, unsigned *count)
 {
-    uint64_t in = w->index++ & (RADIX_SLOTS - 1);
-    if (unlikely(in == 0)) {
-        w->leaf = radix_find(w->m, w->index - 1);
-        return w->leaf ? w->leaf[0] : 0;
-    }
-    return w->leaf ? w->leaf[in] : 0;
-}
-
-static inline struct slots slots_from(struct memory *m, uint64_t offset)
-{
+    static const uint64_t nothing[AROUND];
     uint64_t index = offset >> FUT_PAGE_SHIFT;
+    *count = min(*count, (unsigned)(RADIX_SLOTS - (index & (RADIX_SLOTS - 1))));
     const uint64_t *slot = radix_find(m, index);
-    return (struct slots){m, index, slot ? slot - (index & (RADIX_SLOTS - 1)) : nullptr};
+    return slot ? slot : nothing;
 }
 
 static void map_around(struct mapping *m, uint64_t va)
@@ -161,34 +153,37 @@ static void map_around(struct mapping *m, uint64_t va)
     uint64_t page[AROUND] = {}, first = va & ~((uint64_t)AROUND * FUT_PAGE_SIZE - 1), some = 0;
     uint64_t from = max(first, m->node.key), to = min(first + AROUND * FUT_PAGE_SIZE, m->end), in = from - m->node.key;
     uint32_t prot = m->flags & PROT_MASK, no_write = prot & ~FUT_PROT_WRITE;
-    struct slots over = {}, below = {};
-    bool shared_anon = false;
-    phys_t base = 0;
-    if (m->overlay)
-        over = slots_from(m->overlay, m->overlay_offset + in);
-    if (m->memory) {
-        if (m->memory->cache != ARCH_CACHE_NORMAL)
+    struct memory *below = m->memory;
+    if (below) {
+        if (below->cache != ARCH_CACHE_NORMAL || m->offset + in >= below->bytes)
             return;
-        to = min(to, m->node.key + max(m->memory->bytes, m->offset) - m->offset);
-        if (m->memory->kind == MEMORY_PHYS || m->memory->kind == MEMORY_CONTIGUOUS)
-            base = m->memory->base + m->offset + in;
-        else
-            below = slots_from(m->memory, m->offset + in);
-        shared_anon = !m->overlay && m->memory->kind == MEMORY_ANON;
+        to = min(to, from + (below->bytes - m->offset - in));
     }
-    uint64_t *p = &page[(from - first) >> FUT_PAGE_SHIFT];
-    for (uint64_t at = from; at < to; at += FUT_PAGE_SIZE, p++) {
-        uint64_t slot = m->overlay ? next_slot(&over) : 0, under = below.m ? next_slot(&below) : 0;
-        bool writable = slot || shared_anon;
-        if (!(slot & SLOT_PRESENT))
-            slot = under;
-        if (slot & SLOT_PRESENT) {
-            slot &= ~PAGE_MASK;
-            *p = slot | (writable && pages[(slot >> FUT_PAGE_SHIFT) - page_base].refs == 1 ? prot : no_write);
-        } else if (base) {
-            *p = (base + (at - from)) | (m->overlay ? no_write : prot);
-        }
-        some |= *p;
+    unsigned count = (unsigned)((to - from) >> FUT_PAGE_SHIFT);
+    uint64_t *out = &page[(from - first) >> FUT_PAGE_SHIFT];
+    if (m->overlay) {
+        const uint64_t *slot = slots_from(m->overlay, m->overlay_offset + in, &count);
+        for (unsigned i = 0; i < count; i++)
+            if (slot[i]) {
+                uint64_t p = slot[i] & ~PAGE_MASK;
+                out[i] = p | (pages[(p >> FUT_PAGE_SHIFT) - page_base].refs == 1 ? prot : no_write);
+                some |= out[i];
+            }
+    }
+    if (below && (below->kind == MEMORY_PHYS || below->kind == MEMORY_CONTIGUOUS)) {
+        for (unsigned i = 0; i < count; i++)
+            if (!out[i])
+                out[i] = (below->base + m->offset + in + (uint64_t)i * FUT_PAGE_SIZE) | (m->overlay ? no_write : prot);
+        some = prot;
+    } else if (below) {
+        const uint64_t *slot = slots_from(below, m->offset + in, &count);
+        bool writable = !m->overlay && below->kind == MEMORY_ANON;
+        for (unsigned i = 0; i < count; i++)
+            if (!out[i] && (slot[i] & SLOT_PRESENT)) {
+                uint64_t p = slot[i] & ~PAGE_MASK;
+                out[i] = p | (writable && pages[(p >> FUT_PAGE_SHIFT) - page_base].refs == 1 ? prot : no_write);
+                some |= out[i];
+            }
     }
     if (some & FUT_PROT_EXEC)
         for (unsigned i = 0; i < AROUND; i++)
