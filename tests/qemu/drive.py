@@ -12,6 +12,7 @@ A case is a text file of steps, one a line:
     tree CMD                CMD fills $TREE on this machine; both disks start with its contents
     program NAME [glibc]    programs/NAME.c, compiled for Linux on the architecture, becomes /t/NAME on the disks;
                             with `glibc` by the distribution's gcc and with its C library
+    native NAME             the build's program NAME (tests/hostile) becomes /t/NAME on the disks
     boot [OPTION]...        boots with more options for `tools/futura run` (implied before the first step that needs it)
     timeout SECONDS         for every step that follows
     $ CMD                   types CMD at the prompt; what is printed until the next prompt must be the lines below it:
@@ -215,6 +216,11 @@ class Case:
         self.call(argv)
         return path
 
+    def native(self, name):
+        self.tree = self.tree or os.path.join(self.scratch, "tree")
+        os.makedirs(os.path.join(self.tree, "t"), exist_ok=True)
+        shutil.copy(os.path.join(ROOT, "build", self.arch, "bin", name), os.path.join(self.tree, "t", name))
+
     def program(self, name):
         self.tree = self.tree or os.path.join(self.scratch, "tree")
         os.makedirs(os.path.join(self.tree, "t"), exist_ok=True)
@@ -316,6 +322,8 @@ class Case:
             self.tree = os.path.join(self.scratch, "tree")
             os.makedirs(self.tree, exist_ok=True)
             self.shell(argument, expected)
+        elif word == "native":
+            self.native(argument)
         elif word == "program":
             self.program(argument)
         elif word == "boot":
