@@ -8,7 +8,7 @@
 // next one starts afresh: the console's Sessions then keep their place, ptys are gone.
 #include "ttyd.h"
 
-#define STARTS_MAX 3
+#define STARTS_MAX 8
 
 struct state *state;
 static fut_handle_t vault;
