@@ -125,6 +125,7 @@ void object_reap(void)
         const struct object_type *ty = &types[o->type];
         if (ty->destroy)
             ty->destroy(o);
+        kassert(o->refs == 0);
         struct account *a = o->account;
         slab_free((char *)o - ty->offset, ty->size);
         if (a) {

@@ -34,11 +34,9 @@ static void session_forget(struct session *s)
     object_unref(&s->object);
 }
 
-void channel_no_handles(struct object *o)
+static void close_channel(struct channel *ch)
 {
-    struct channel *ch = object_of(o, struct channel);
     ch->dead = true;
-    object_ref(o);
     while (!list_empty(&ch->receivers))
         thread_abort(list_first(&ch->receivers, struct thread, queue.link), FUT_ERR_PEER_CLOSED);
     while (!list_empty(&ch->queue)) {
@@ -78,6 +76,12 @@ void channel_no_handles(struct object *o)
         ch->event = nullptr;
     }
     watches_signal(&ch->watches);
+}
+
+void channel_no_handles(struct object *o)
+{
+    object_ref(o);
+    close_channel(object_of(o, struct channel));
     object_unref(o);
 }
 
@@ -85,7 +89,7 @@ void channel_free(struct object *o)
 {
     struct channel *ch = object_of(o, struct channel);
     if (!ch->dead) // never named by a capability
-        channel_no_handles(o);
+        close_channel(ch);
     kassert(!ch->sessions.root && list_empty(&ch->receivers) && list_empty(&ch->queue));
 }
 
