@@ -325,10 +325,14 @@ static fut_status_t begin_write(struct fut_request *req, struct pipe_wait *w, co
         return IO_ERROR_BROKEN_PIPE;
     fut_status_t status = FUT_OK;
     w->data = (char *)data;
-    if (p->writing == nullptr) // else it has to queue behind others
+    // Readers that wait make room at once; what they leave no room for waits until somebody reads. Behind others
+    // it has to queue.
+    for (uint64_t before = UINT64_MAX; p->writing == nullptr && status == FUT_OK && w->done != before && w->done < w->total;) {
+        before = w->done;
         status = write_step(req, w);
-    if (w->done != 0)
-        pump(p);
+        if (w->done != before)
+            pump(p);
+    }
     if (status != FUT_OK)
         return w->done != 0 ? FUT_OK : status;
     if (w->done < w->total) {
