@@ -158,9 +158,21 @@ static void load_personality(void)
         log_text("posixd: lib/liblinux is damaged: Linux programs cannot run\n");
 }
 
+// Static data and stack are zero-fill pages: all are touched now, so that none is missing when memory is short.
+static void touch_all(void)
+{
+    extern char __bss_start[], _end[];
+    for (volatile char *p = __bss_start; p < _end; p += PAGE)
+        *p = *p;
+    volatile char stack[96 << 10];
+    for (size_t i = 0; i < sizeof stack; i += PAGE)
+        stack[i] = 0;
+}
+
 int main(int argc, char **argv)
 {
     (void)argc, (void)argv;
+    touch_all();
     posixd.space = fut_startup_cap("space");
     posixd.task = fut_startup_cap("task");
     posixd.time = fut_startup_cap("time");

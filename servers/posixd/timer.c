@@ -5,6 +5,7 @@
 // load is looked at when processes start and end and when somebody asks; periods in between count as that moment.
 #include "posixd.h"
 
+#define SHORTEST 100000 // ns: a period that leaves time for anything else
 #define LOAD_PERIOD (5 * NS_PER_SECOND)
 
 uint32_t load_average[3];
@@ -109,7 +110,7 @@ fut_status_t timer_set(struct process *p, unsigned which, uint64_t value, uint64
     if (value > UINT64_MAX - now)
         value = UINT64_MAX - now;
     p->real_timer.deadline = value != 0 ? now + value : 0;
-    p->real_timer.interval = interval;
+    p->real_timer.interval = interval != 0 && interval < SHORTEST ? SHORTEST : interval;
     timer_rearm();
     return FUT_OK;
 }
