@@ -406,6 +406,86 @@ static void many_names(unsigned n) {
     fsck("after many names");
 }
 
+static void tree_on_disk(void) {
+    // e2fsck -D gives the large directory an htree, as Linux would have; then names come and go in it.
+    run("e2fsck -fyD %s >/dev/null 2>&1", image);
+    mount_image("/b");
+    char path[300];
+    struct open_file *f;
+    struct list l = {0};
+    for (unsigned i = 0; i < 400; i++) {
+        snprintf(path, sizeof path, "/b/many/another-name-%u", i);
+        EQUAL(open_file(path, OPEN_CREATE | OPEN_EXCLUSIVE | OPEN_WRITE_ONLY, 0600, &f), FS_OK);
+        open_free(f);
+    }
+    names_purge(nullptr);
+    for (unsigned i = 0; i < 400; i++) {
+        struct node *n = nullptr;
+        snprintf(path, sizeof path, "/b/many/another-name-%u", i);
+        EQUAL(context_find(root, nullptr, P(path), 0, &n), FS_OK);
+        node_put(n);
+        snprintf(path, sizeof path, "/b/many/file-with-number-%u", i);
+        EQUAL(context_find(root, nullptr, P(path), 0, &n), i % 2 ? FS_OK : FS_NOT_FOUND);
+        if (i % 2) {
+            node_put(n);
+        }
+        if (i % 3 == 0) {
+            snprintf(path, sizeof path, "/b/many/another-name-%u", i);
+            EQUAL(context_unlink(root, nullptr, P(path), 0), FS_OK);
+        } else if (i % 3 == 1) {
+            char to[300];
+            snprintf(path, sizeof path, "/b/many/another-name-%u", i);
+            snprintf(to, sizeof to, "/b/many/file-with-number-%u", 2 * i + 1); // replaces one
+            EQUAL(context_rename(root, nullptr, P(path), nullptr, P(to), 0), FS_OK);
+        }
+    }
+    EQUAL(open_file("/b/many", 0, 0, &f), FS_OK);
+    EQUAL(file_list(f, collect, &l), FS_OK);
+    open_free(f);
+    EQUAL(l.n, 1500 + 400 - 134 - 133 + 2);
+    free(l.e);
+    unmount("/b");
+    fsck("after names in an htree");
+}
+
+static void breaking_disk(void) {
+    // Writes begin to fail at some point: errors, no crash, and what was on the disk before is still read.
+    run("cp %s %s.good", image, image);
+    for (unsigned round = 0; round < 12; round++) {
+        run("cp %s.good %s", image, image);
+        struct filesystem *fs = nullptr;
+        struct node *covered = nullptr;
+        struct mount *m = nullptr;
+        EQUAL(ext_mount(image_open(image, false), false, &fs), FS_OK);
+        EQUAL(context_find(root, nullptr, P("/b"), 0, &covered), FS_OK);
+        EQUAL(mount_add(fs, 0, covered, &(struct mount_names){"image", "/b", "ext4", ""}, &m), FS_OK);
+        node_put(covered);
+        image_break_after = 1 + dice(60);
+        bool heard = false;
+        for (unsigned i = 0; i < 200; i++) {
+            char path[64];
+            static char data[200000];
+            struct open_file *f = nullptr;
+            size_t n;
+            snprintf(path, sizeof path, "/b/broken%u", i % 40);
+            if (open_file(path, OPEN_CREATE | OPEN_READ_WRITE, 0600, &f) == FS_OK) {
+                heard |= file_write(f, dice(100000), data, dice(200000), &n) != FS_OK;
+                heard |= file_sync(f, false) != FS_OK;
+                open_free(f);
+            } else {
+                heard = true;
+            }
+            if (dice(4) == 0) {
+                (void)context_unlink(root, nullptr, P(path), 0);
+            }
+        }
+        CHECK(heard);
+        (void)mount_remove(m, false);
+        image_break_after = 0;
+    }
+    run("mv %s.good %s", image, image);
+}
+
 static void full_disk(void) {
     mount_image("/b");
     static char block[65536];
@@ -623,6 +703,8 @@ int main(int argc, char **argv) {
         empty_a();
         tree_test(operations);
         many_names(3000);
+        tree_on_disk();
+        breaking_disk();
         orphans();
         full_disk();
         damaged(images[i].options);
