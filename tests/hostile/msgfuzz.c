@@ -198,8 +198,8 @@ int main(int argc, char **argv)
     if (fut_event_create(&event) != FUT_OK || fut_memory_create(65536, 0, &memory) != FUT_OK)
         return 1;
 
-    // Exit, ExitThread, Fork, Exec, NewThread, Default and the stop signals would end or copy the fuzzer itself.
-    uint64_t own = method(2) | method(3) | method(4) | method(5) | method(6) | method(8) | method(9) | method(38);
+    // Exit, ExitThread, Fork, Exec, NewThread, Kill, SetTimer and Default would end or copy the fuzzer itself.
+    uint64_t own = method(20) | method(2) | method(3) | method(4) | method(5) | method(6) | method(8) | method(9) | method(38);
     process_process_t self = {fut_startup_cap("process")};
     fs_context_t root = {fut_startup_cap("context")}, proc;
     add_file("file", root, self, "/tmp/msgfuzz.file", FS_OPEN_FLAGS_READ_WRITE | FS_OPEN_FLAGS_CREATE, IO_FILE_PROTOCOL);
