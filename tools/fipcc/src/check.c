@@ -25,7 +25,7 @@ const struct cap_info cap_info[CAP_KIND_COUNT] = {
     [CAP_ACCOUNT] = {"account", "FUT_OBJ_ACCOUNT"},
 };
 
-static const char *const kind_names[] = {"constant", "enum", "bits", "error", "struct", "protocol"};
+static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol"};
 
 static struct decl *find_in(const struct library *library, const char *name)
 {

@@ -232,9 +232,13 @@ char *method_prefix(const struct decl *protocol, const struct method *method);
 void gen_header(const struct library *library, const char *path);
 void gen_client(const struct library *library, const char *path);
 void gen_server(const struct library *library, const char *path);
-void gen_json(const struct library *library, const char *path);
+void put_json(struct out *o, const struct library *library); // all but the closing brace
+char *type_text(const struct library *library, const struct type *type);
+unsigned check_lock(const struct library *library);          // how many breaks it reported
+unsigned write_lock(const struct library *library, const char *reason);
 void gen_docs(const struct library *library, const char *path);
-void gen_cost(const struct library *library);
+void put_cost(const struct library *library);
+void put_decode_table(const struct library *library);
 
 // gen_message.c: the code that writes and reads one direction of a method. server: the handler's side, where
 // values stand in *fut_res; otherwise in the arguments of the client function.

@@ -94,6 +94,10 @@ struct token *tokens_of(const struct source *source, size_t *count)
             l.at++;
         } else if (c == '/' && text[l.at + 1] == '/') {
             comment(&l);
+        } else if (c == '/' && text[l.at + 1] == '*') {
+            error_at((struct span){source, start, start + 2}, "comments begin with //, doc comments with ///", "this is a comment of another language");
+            const char *end = strstr(text + l.at, "*/");
+            l.at = end != nullptr ? (size_t)(end - text) + 2 : source->length;
         } else if (is_name_start(c)) {
             while (is_name(text[l.at]))
                 l.at++;
@@ -111,8 +115,7 @@ struct token *tokens_of(const struct source *source, size_t *count)
                 while (((unsigned char)text[l.at] & 0xc0) == 0x80)
                     l.at++;
                 error_at((struct span){source, start, l.at},
-                         c == '/' ? "comments begin with //, doc comments with ///" : nullptr,
-                         "this character has no meaning here");
+                         nullptr, "this character has no meaning here");
             }
         }
     }

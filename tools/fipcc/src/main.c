@@ -52,6 +52,26 @@ static void run_test(const struct library *library, const char *out)
     gen_test(library, arena_printf("%s/%s_test.c", out, library->name));
 }
 
+static void run_docs(const struct library *library, const char *out)
+{
+    gen_docs(library, arena_printf("%s/%s.md", out, library->name));
+}
+
+static void run_json(const struct library *library, const char *)
+{
+    struct out o = {stdout};
+    put_json(&o, library);
+    put(&o, "\n}\n");
+}
+
+static void run_cost(const struct library *library, const char *) { put_cost(library); }
+static void run_decode(const struct library *library, const char *) { put_decode_table(library); }
+
+static const char *reason; // --accept
+static unsigned broken;
+static void run_check(const struct library *library, const char *) { broken += check_lock(library); }
+static void run_lock(const struct library *library, const char *) { broken += write_lock(library, reason); }
+
 static const struct command {
     const char *name, *what;
     bool needs_out;
@@ -59,12 +79,18 @@ static const struct command {
 } commands[] = {
     {"gen", "C client and server: DIR/fipc/NAME.h, DIR/NAME_client.c, DIR/NAME_server.c", true, run_gen},
     {"test", "golden messages, good and bad, and a null service: DIR/NAME_test.c", true, run_test},
+    {"docs", "reference pages: DIR/NAME.md", true, run_docs},
+    {"json", "the description for machines, to standard output", false, run_json},
+    {"check", "compares with NAME.lock beside the file, and tells what breaks", false, run_check},
+    {"lock", "writes NAME.lock; with --accept REASON also where something breaks", false, run_lock},
+    {"cost", "per method: form, words, bytes copied, capabilities", false, run_cost},
+    {"decode", "a table for tools that show messages: protocol, ordinal, name", false, run_decode},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 [[noreturn]] static void usage(void)
 {
-    fputs("usage: fipcc COMMAND [--out DIR] FILE.fipc...\n", stderr);
+    fputs("usage: fipcc COMMAND [--out DIR] [--accept REASON] FILE.fipc...\n", stderr);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(stderr, "  %-8s %s\n", commands[i].name, commands[i].what);
     exit(2);
@@ -82,6 +108,8 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--out") == 0 && i + 1 < argc)
             out = argv[++i];
+        else if (strcmp(argv[i], "--accept") == 0 && i + 1 < argc)
+            reason = argv[++i];
         else if (argv[i][0] == '-')
             usage();
         else {
@@ -101,5 +129,5 @@ int main(int argc, char **argv)
             make_folder(out);
         command->run(library, out);
     }
-    return error_count == 0 ? 0 : 1;
+    return error_count == 0 && broken == 0 ? 0 : 1;
 }

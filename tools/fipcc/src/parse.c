@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TYPE_DEPTH 8
+
 struct parser {
     const struct token *tokens;
     size_t at, count;
     struct library *library;
     bool failed; // in the current declaration or member
+    unsigned depth; // of types in types
 };
 
 static const struct token *peek(const struct parser *p) { return &p->tokens[p->at]; }
@@ -196,8 +199,13 @@ static struct type *parse_type(struct parser *p)
         }
     if (accept_word(p, "array")) {
         type->kind = TYPE_ARRAY;
+        if (++p->depth > TYPE_DEPTH) {
+            error_at(t->at, nullptr, "types in types go no deeper than %d", TYPE_DEPTH);
+            p->failed = true;
+        }
         if (expect(p, '<', "`array`"))
             type->element = parse_type(p);
+        p->depth--;
         if (expect(p, ',', "the element type"))
             parse_count(p, type, "the number of elements");
         expect(p, '>', "the number of elements");
@@ -212,8 +220,13 @@ static struct type *parse_type(struct parser *p)
             parse_count(p, type, "a bound");
     } else if (accept_word(p, "vector")) {
         type->kind = TYPE_VECTOR;
+        if (++p->depth > TYPE_DEPTH) {
+            error_at(t->at, nullptr, "types in types go no deeper than %d", TYPE_DEPTH);
+            p->failed = true;
+        }
         if (expect(p, '<', "`vector`"))
             type->element = parse_type(p);
+        p->depth--;
         expect(p, '>', "the element type");
         if (!p->failed && !is_punct(peek(p), ':')) {
             error_at(t->at, "write `vector<T>:N`, where N is the greatest number of elements", "`vector` needs a bound");
@@ -594,17 +607,16 @@ struct library *parse_library(const struct source *source)
         recover(&p);
     while (peek(&p)->kind != TOKEN_END) {
         size_t before = p.at;
-        if (accept_word(&p, "using"))
+        if (is_punct(peek(&p), '}'))
+            error_at(peek(&p)->at, nullptr, "this `}` closes nothing");
+        else if (accept_word(&p, "using"))
             parse_using(&p);
         else
             parse_decl(&p);
         if (p.failed)
             recover(&p);
-        if (p.at == before) { // a stray }
-            if (is_punct(peek(&p), '}'))
-                error_at(peek(&p)->at, nullptr, "this `}` closes nothing");
+        if (p.at == before)
             next(&p);
-        }
     }
     return library;
 }
