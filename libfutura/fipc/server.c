@@ -7,7 +7,7 @@
 // calls of their own use the same word.
 #include <futura/server.h>
 
-#define TURNS_PER_CLOCK 64 // how often a server that is never idle looks for its alarm
+#define ALARM_BIT (1ull << 63) // of the server's Event: its alarm is due
 
 static bool finish_error(struct fut_request *request, struct fut_msg *m, fut_status_t error)
 {
@@ -94,13 +94,27 @@ static void replace_reply(struct fut_msg *m)
 }
 
 // What came that is no call.
+static void run_alarm(struct fut_server *server)
+{
+    uint64_t now = fut_clock();
+    if (server->alarm_at == 0 || now < server->alarm_at)
+        return;
+    server->alarm_at = 0;
+    if (server->alarm != nullptr)
+        server->alarm(server, now);
+}
+
 static void handle_notice(struct fut_server *server, const struct fut_msg *m)
 {
     fut_reply_t reply = {(fut_handle_t)m->w[0]};
     switch (m->control >> 48 & 0xff) {
     case FUT_RECV_EVENT:
-        if (server->signals != nullptr)
-            server->signals(server, m->w[0]);
+        if (m->w[0] & ALARM_BIT) {
+            server->alarm_armed = 0;
+            run_alarm(server);
+        }
+        if (server->signals != nullptr && (m->w[0] & ~ALARM_BIT) != 0)
+            server->signals(server, m->w[0] & ~ALARM_BIT);
         break;
     case FUT_RECV_NO_SENDERS:
         if (server->no_senders != nullptr)
@@ -133,56 +147,45 @@ static void reply_now(struct fut_msg *m)
         replace_reply(m);
 }
 
-static void run_alarm(struct fut_server *server)
+// `timer` before the next wait; gives the IPC flags of the wait. The work may use the IPC buffer, so a reply that
+// waits there is sent first.
+static uint64_t run_timer(struct fut_server *server, struct fut_msg *m, bool *send)
 {
-    uint64_t now = fut_clock();
-    if (server->alarm_at == 0 || now < server->alarm_at)
-        return;
-    server->alarm_at = 0;
-    if (server->alarm != nullptr)
-        server->alarm(server, now);
-}
-
-// What is due before the next wait; gives the IPC flags of the wait. The work may use the IPC buffer, so a
-// reply that waits there is sent first: for `timer` at every turn, for `alarm` now and then.
-static uint64_t run_due(struct fut_server *server, struct fut_msg *m, bool *send, unsigned turn)
-{
-    uint64_t deadline = FUT_FOREVER;
-    if (server->timer != nullptr) {
-        if (*send)
-            reply_now(m);
-        *send = false;
-        deadline = server->timer(server, fut_clock());
-    }
-    if (server->alarm_at != 0) {
-        if (turn % TURNS_PER_CLOCK == 0 && fut_clock() >= server->alarm_at) {
-            if (*send)
-                reply_now(m);
-            *send = false;
-            run_alarm(server);
-        }
-        if (server->alarm_at != 0 && server->alarm_at < deadline)
-            deadline = server->alarm_at;
-    }
+    if (*send)
+        reply_now(m);
+    *send = false;
+    uint64_t deadline = server->timer(server, fut_clock());
     if (deadline == FUT_FOREVER)
         return 0;
     fut_ipc_buffer()->deadline = deadline;
     return FUT_IPC_DEADLINE << 8;
 }
 
+// The alarm is the Event's own timer, so that waiting itself has no deadline and stays on the kernel's fast path.
+static void arm(struct fut_server *server)
+{
+    if (fut_event_timer(server->event, server->alarm_at != 0 ? server->alarm_at : FUT_FOREVER, ALARM_BIT) == FUT_OK)
+        server->alarm_armed = server->alarm_at;
+}
+
 fut_status_t fut_server_loop(struct fut_server *server)
 {
     struct fut_msg m = {};
     bool send = false;
+    if (server->event == FUT_HANDLE_NONE && server->alarm != nullptr) {
+        fut_status_t status = fut_event_create(&server->event);
+        if (status != FUT_OK)
+            return status;
+    }
     if (server->event != FUT_HANDLE_NONE) {
         fut_status_t status = fut_channel_bind(server->channel, server->event);
         if (status != FUT_OK)
             return status;
     }
-    for (unsigned turn = 1;; turn++) {
-        uint64_t flags = 0;
-        if (server->timer != nullptr || server->alarm_at != 0)
-            flags = run_due(server, &m, &send, turn);
+    for (;;) {
+        uint64_t flags = server->timer != nullptr ? run_timer(server, &m, &send) : 0;
+        if (server->alarm_at != server->alarm_armed)
+            arm(server);
         uint64_t op = send ? FUT_SYS_REPLY_RECV : FUT_SYS_RECV;
         uint64_t tag = m.tag;
         m.control = op | flags | (uint64_t)server->channel << 32;
@@ -196,9 +199,7 @@ fut_status_t fut_server_loop(struct fut_server *server)
         }
         if (status == FUT_OK)
             handle_notice(server, &m);
-        else if (status == FUT_ERR_TIMED_OUT)
-            run_alarm(server);
-        else if (status != FUT_ERR_INTERRUPTED && status != FUT_ERR_WOULD_BLOCK) {
+        else if (status != FUT_ERR_TIMED_OUT && status != FUT_ERR_INTERRUPTED && status != FUT_ERR_WOULD_BLOCK) {
             if (!send)
                 return status;
             m.tag = tag;

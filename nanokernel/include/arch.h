@@ -78,6 +78,9 @@ void arch_space_free(struct arch_space *s);               // frees page tables, 
 bool arch_map(struct arch_space *s, uint64_t va, phys_t pa, uint32_t prot, uint32_t cache); // one page; replaces; false: no memory
 void arch_unmap(struct arch_space *s, uint64_t va);       // one page, if mapped; invalidates the TLB
 void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot); // if mapped
+// The page that user code would reach at va with this access (FUT_PROT_READ or _WRITE) without a fault, in cached
+// memory; a write counts as one that user code made. False: it would fault, or the tables cannot tell.
+bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out);
 bool arch_dirty_clear(struct arch_space *s, uint64_t va); // was it written since? clears the mark (soft: write-protects if no HW bit)
 void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes); // skips empty tables quickly
 void arch_write_protect(struct arch_space *s, uint64_t va, uint64_t bytes); // takes write access from what is mapped there

@@ -17,6 +17,8 @@ struct event {
     struct list waiters;       // thread.queue.link
     struct channel *channel;   // bound to
     struct list entries;       // waitset_entry.in_event
+    struct tree_node timer;    // deadline at which timer_bits are signalled
+    uint64_t timer_bits;
 };
 
 // Signals an Event when something is gone for good. Lives until either end is.

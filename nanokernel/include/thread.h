@@ -117,6 +117,8 @@ uint64_t ticks_to_ns(uint64_t ticks);
 // --- Time ----------------------------------------------------------------------------------------------
 void timer_start(struct thread *t, uint64_t deadline);
 void timer_stop(struct thread *t);
+struct event;
+void event_timer_start(struct event *e, uint64_t deadline, uint64_t bits); // FUT_FOREVER: only stops
 extern uint64_t next_deadline;
 static inline uint64_t timer_next(void) { return next_deadline; } // FUT_FOREVER: none
 void timer_expire(uint64_t now);

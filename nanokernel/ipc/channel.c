@@ -283,12 +283,13 @@ static fut_status_t lent_io(struct thread *t, const uint64_t *a, uint64_t *value
         uint64_t at = base + offset + done, wait_offset = 0;
         phys_t phys;
         struct memory *wait = memory;
-        fut_status_t status = memory
+        bool present = !memory && arch_lookup(&caller->space->arch, at, write ? FUT_PROT_WRITE : FUT_PROT_READ, &phys);
+        fut_status_t status = present ? FUT_OK : memory
             ? memory_get(memory, at, write, &phys)
             : at < FUT_USER_BASE ? FUT_ERR_ADDRESS
                                  : space_resolve(caller->space, at, write ? ACCESS_WRITE : ACCESS_READ, &phys, &wait, &wait_offset);
         // A pager is not waited for in somebody else's name.
-        if (!status && !memory) {
+        if (!status && !memory && !present) {
             struct mapping *m = space_find(caller->space, at);
             if (m->memory && m->memory->cache != ARCH_CACHE_NORMAL)
                 status = FUT_ERR_ADDRESS;

@@ -53,6 +53,7 @@ void event_free(struct object *o)
 {
     struct event *e = object_of(o, struct event);
     kassert(list_empty(&e->waiters) && list_empty(&e->entries) && !e->channel);
+    event_timer_start(e, FUT_FOREVER, 0);
 }
 
 static fut_status_t get_event(struct thread *t, uint64_t h, uint32_t rights, struct event **out)
@@ -81,6 +82,19 @@ fut_status_t sys_event_clear(struct thread *t, const uint64_t *a, uint64_t *valu
         return status;
     *value = e->bits;
     e->bits &= ~a[1];
+    return FUT_OK;
+}
+
+fut_status_t sys_event_timer(struct thread *t, const uint64_t *a, uint64_t *)
+{
+    struct event *e;
+    fut_status_t status = get_event(t, a[0], FUT_RIGHT_WRITE, &e);
+    if (status)
+        return status;
+    bool due = a[1] <= arch_time_ns();
+    event_timer_start(e, due ? FUT_FOREVER : a[1], a[2]);
+    if (due)
+        event_signal(e, a[2]);
     return FUT_OK;
 }
 

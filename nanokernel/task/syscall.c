@@ -23,6 +23,7 @@ syscall_fn sys_session_watch;
 syscall_fn sys_event_create;
 syscall_fn sys_event_signal;
 syscall_fn sys_event_clear;
+syscall_fn sys_event_timer;
 syscall_fn sys_event_wait;
 syscall_fn sys_waitset_create;
 syscall_fn sys_waitset_add;
@@ -108,6 +109,7 @@ static syscall_fn *const table[FUT_SYS_COUNT] = {
     [FUT_SYS_EVENT_CREATE] = sys_event_create,
     [FUT_SYS_EVENT_SIGNAL] = sys_event_signal,
     [FUT_SYS_EVENT_CLEAR] = sys_event_clear,
+    [FUT_SYS_EVENT_TIMER] = sys_event_timer,
     [FUT_SYS_EVENT_WAIT] = sys_event_wait,
     [FUT_SYS_WAITSET_CREATE] = sys_waitset_create,
     [FUT_SYS_WAITSET_ADD] = sys_waitset_add,

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// Deadlines: one tree of waiting threads by the time at which their wait ends.
+// Deadlines: a tree of waiting threads by the time at which their wait ends, and one of Events by the time at
+// which they signal themselves.
 #include <kernel.h>
+#include <ipc.h>
 
-static struct tree timers;
+static struct tree timers, event_timers;
 uint64_t next_deadline = FUT_FOREVER;
 
 static void find_next(void)
 {
-    struct tree_node *n = tree_first(&timers);
-    next_deadline = n ? n->key : FUT_FOREVER;
+    struct tree_node *n = tree_first(&timers), *e = tree_first(&event_timers);
+    next_deadline = min(n ? n->key : FUT_FOREVER, e ? e->key : FUT_FOREVER);
 }
 
 void timer_start(struct thread *t, uint64_t deadline)
@@ -30,11 +32,33 @@ void timer_stop(struct thread *t)
         find_next();
 }
 
+void event_timer_start(struct event *e, uint64_t deadline, uint64_t bits)
+{
+    if (e->timer.in) {
+        tree_remove(&event_timers, &e->timer);
+        if (e->timer.key == next_deadline)
+            find_next();
+    }
+    e->timer_bits = bits;
+    if (deadline == FUT_FOREVER)
+        return;
+    e->timer.key = deadline;
+    tree_insert(&event_timers, &e->timer);
+    next_deadline = min(next_deadline, deadline);
+}
+
 void timer_expire(uint64_t now)
 {
     while (next_deadline <= now) {
         struct tree_node *n = tree_first(&timers);
-        thread_abort(container_of(n, struct thread, timer), FUT_ERR_TIMED_OUT);
+        if (n && n->key <= now)
+            thread_abort(container_of(n, struct thread, timer), FUT_ERR_TIMED_OUT);
+        n = tree_first(&event_timers);
+        if (n && n->key <= now) {
+            struct event *e = container_of(n, struct event, timer);
+            event_timer_start(e, FUT_FOREVER, e->timer_bits);
+            event_signal(e, e->timer_bits);
+        }
     }
 }
 

@@ -251,6 +251,16 @@ void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot)
     dsb(ish);
 }
 
+bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out)
+{
+    uint64_t *e = find(s, va, false);
+    if (!e || (*e & (PTE_VALID | PTE_USER)) != (PTE_VALID | PTE_USER) || (*e & PTE_ATTR(7)) != PTE_ATTR(ATTR_NORMAL) ||
+        ((prot & FUT_PROT_WRITE) && (*e & PTE_RO)))
+        return false;
+    *out = *e & PTE_ADDRESS;
+    return true;
+}
+
 bool arch_dirty_clear(struct arch_space *s, uint64_t va)
 {
     uint64_t *e = find(s, va, false);

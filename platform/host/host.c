@@ -153,6 +153,16 @@ void arch_protect(struct arch_space *s, uint64_t va, uint32_t p)
         *prot = p;
 }
 
+bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t p, phys_t *out)
+{
+    uint32_t *prot;
+    uint64_t *pa, *slot;
+    if (!find(s, va & ~(uint64_t)(FUT_PAGE_SIZE - 1), &prot, &pa, &slot) || (*prot & p) != p)
+        return false;
+    *out = *pa;
+    return true;
+}
+
 bool arch_dirty_clear(struct arch_space *, uint64_t) { return false; }
 
 void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes)

@@ -252,6 +252,19 @@ void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot)
     }
 }
 
+bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out)
+{
+    uint64_t *e = find(s, va);
+    if (!e || (*e & PTE_PCD) || ((prot & FUT_PROT_WRITE) && !(*e & PTE_WRITE))) {
+        return false;
+    }
+    if (prot & FUT_PROT_WRITE) {
+        *e |= PTE_DIRTY;
+    }
+    *out = *e & PTE_ADDRESS;
+    return true;
+}
+
 bool arch_dirty_clear(struct arch_space *s, uint64_t va)
 {
     uint64_t *e = find(s, va);

@@ -75,6 +75,7 @@
 #define FUT_SYS_WAITSET_ADD     37   // (set, event, mask, key): replaces an entry with the same key
 #define FUT_SYS_WAITSET_REMOVE  38   // (set, key)
 #define FUT_SYS_WAITSET_WAIT    39   // (set, struct fut_ready *, max, deadline ns, FUT_WAIT_INTERRUPTIBLE or 0) -> count; level, never clears
+#define FUT_SYS_EVENT_TIMER     40   // (event, deadline ns, bits): signals the bits once at the deadline; replaces an earlier one; FUT_FOREVER: none
 // Memory and Spaces.
 #define FUT_SYS_MEMORY_CREATE   48   // (bytes, FUT_MEM_* flags) -> handle
 #define FUT_SYS_MEMORY_SLICE    49   // (mem, offset, bytes) -> Memory naming part of a physical or contiguous one

@@ -55,9 +55,10 @@ struct fut_server {
     void (*stale)(struct fut_server *server, fut_reply_t reply);  // the caller is gone; the handle is the server's to delete
     uint64_t (*timer)(struct fut_server *server, uint64_t now);   // called before each wait; when to be called next
     // Instead of timer, where a server's deadlines are rare: called once `alarm_at` (absolute ns; 0: never) has passed,
-    // with alarm_at set to 0. It costs nothing per call, and keeps reply and wait one kernel entry.
+    // with alarm_at set to 0. It costs nothing per call. Takes bit 63 of `event` (made if 0).
     void (*alarm)(struct fut_server *server, uint64_t now);
     uint64_t alarm_at;
+    uint64_t alarm_armed;    // the loop's
     // A message of a protocol that is not among the services (the kernel's fault messages, in
     // request->message). FUT_DEFER: no reply is sent, whether or not the Reply was taken.
     fut_status_t (*other)(struct fut_request *request);

@@ -141,6 +141,12 @@ static inline fut_status_t fut_cap_delete(fut_handle_t handle)
     return (fut_status_t)fut_syscall(FUT_SYS_EVENT_SIGNAL, event, bits, 0, 0, 0, 0).status;
 }
 
+// Signals `bits` once at `deadline`; one per Event; FUT_FOREVER: none. Needs WRITE.
+[[nodiscard]] static inline fut_status_t fut_event_timer(fut_handle_t event, uint64_t deadline, uint64_t bits)
+{
+    return (fut_status_t)fut_syscall(FUT_SYS_EVENT_TIMER, event, deadline, bits, 0, 0, 0).status;
+}
+
 // Needs WRITE.
 [[nodiscard]] static inline fut_status_t fut_event_clear(fut_handle_t event, uint64_t bits, uint64_t *before)
 {
