@@ -12,7 +12,7 @@
 enum {
     AT_NULL = 0, AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_FLAGS = 8, AT_ENTRY = 9,
     AT_UID = 11, AT_EUID = 12, AT_GID = 13, AT_EGID = 14, AT_PLATFORM = 15, AT_HWCAP = 16, AT_CLKTCK = 17,
-    AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2 = 26, AT_EXECFN = 31,
+    AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2 = 26, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33,
 };
 
 static alignas(64) uint8_t first_tls[POSIX_TLS_BYTES];
@@ -57,7 +57,7 @@ static uint64_t build_stack(void)
         {AT_FLAGS, 0}, {AT_ENTRY, boot->entry}, {AT_UID, boot->uid}, {AT_EUID, boot->euid}, {AT_GID, boot->gid},
         {AT_EGID, boot->egid}, {AT_SECURE, (boot->flags & FUT_POSIX_SECURE) != 0}, {AT_HWCAP, boot->hwcap},
         {AT_HWCAP2, boot->hwcap2}, {AT_CLKTCK, 100}, {AT_PLATFORM, platform_at}, {AT_RANDOM, random_at},
-        {AT_EXECFN, name_at}, {AT_NULL, 0},
+        {AT_EXECFN, name_at}, {boot->vdso != 0 ? AT_SYSINFO_EHDR : AT_NULL, boot->vdso}, {AT_NULL, 0},
     };
     uint64_t words = 1 + argc + 1 + envc + 1;
     sp = (sp - words * 8 - sizeof aux) & ~UINT64_C(15);

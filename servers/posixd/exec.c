@@ -194,7 +194,7 @@ struct build {
     uint64_t badge;
     uint64_t bias, native_bias;
     const struct image *native;    // personality, or the program itself
-    uint64_t area, stack_low, stack_high, native_low, native_high, frames, ipc, block, signal_page, clock_page, time_page;
+    uint64_t area, stack_low, stack_high, native_low, native_high, frames, ipc, block, signal_page, clock_page, time_page, vdso;
     uint64_t block_bytes;
     uint64_t brk;
     uint64_t args, args_bytes, env, env_bytes;
@@ -235,6 +235,8 @@ static void lay_out(const struct exec_request *x, struct build *b, const struct 
     b->signal_page = at;
     b->clock_page = at + PAGE;
     b->time_page = at + 2 * PAGE;
+    // The vDSO finds the two pages below it by their distance.
+    b->vdso = foreign && posixd.vdso != 0 && posixd.clock_memory != 0 ? at + 3 * PAGE : 0;
 
     b->bias = image->position_independent ? PIE_BASE + pages(b->chances.base, 26) - image->low : 0;
     b->native = foreign ? personality : image;
@@ -274,6 +276,12 @@ static fut_status_t build_space(const struct exec_request *x, struct build *b, c
         status = map_page(b->space, b->clock_page, posixd.clock_memory);
     if (status == FUT_OK)
         status = map_page(b->space, b->time_page, posixd.time);
+    if (status == FUT_OK && b->vdso != 0) {
+        struct fut_map map = {.address = b->vdso, .bytes = posixd.vdso_bytes, .memory = posixd.vdso,
+                              .flags = FUT_PROT_READ | FUT_PROT_EXEC | FUT_MAP_FIXED};
+        uint64_t at;
+        status = fut_space_map(b->space, &map, &at);
+    }
     return status;
 }
 
@@ -419,6 +427,7 @@ static fut_status_t write_block(const struct exec_request *x, struct build *b, c
         .signal_page = b->signal_page,
         .clock_page = posixd.clock_memory != 0 ? b->clock_page : 0,
         .time_page = b->time_page,
+        .vdso = b->vdso,
         .files = files,
         .file_count = (uint32_t)x->file_count,
         .argc = x->argc,

@@ -149,8 +149,23 @@ void clock_update(void)
         __atomic_store_n(&posixd.clock_page->realtime_offset_ns, offset, __ATOMIC_RELEASE);
 }
 
+// One Memory for all programs (libfutura/linux/vdso.c). Without it they make system calls instead.
+static void load_vdso(void)
+{
+    struct fut_bytes file;
+    fut_handle_t memory;
+    if (fut_archive_find(posixd.archive_data, "lib/linux-vdso", &file) != FUT_OK ||
+        fut_memory_create(PAGE_UP(file.len), FUT_MEM_COMMIT, &memory) != FUT_OK)
+        return;
+    uint64_t n;
+    if (fut_memory_write(memory, 0, file.data, file.len, &n) == FUT_OK && n == file.len &&
+        fut_cap_mint(memory, FUT_RIGHT_READ | FUT_RIGHT_EXEC | FUT_RIGHT_MAP | FUT_RIGHT_DUP, &posixd.vdso) == FUT_OK)
+        posixd.vdso_bytes = PAGE_UP(file.len);
+}
+
 static void load_personality(void)
 {
+    load_vdso();
     struct fut_bytes file;
     if (fut_archive_find(posixd.archive_data, "lib/liblinux", &file) != FUT_OK)
         log_text("posixd: the boot archive has no lib/liblinux: Linux programs cannot run\n");

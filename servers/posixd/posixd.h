@@ -50,6 +50,8 @@ struct posixd {
     struct fut_bytes archive_data;
     struct fut_posix_clock *clock_page; // mapped here, read-only in every process
     fut_handle_t clock_memory;
+    fut_handle_t vdso;             // Memory with libfutura/linux/vdso.c; 0: none
+    uint64_t vdso_bytes;
     fut_handle_t watch;            // init's Event: Launcher.Watch
     char host_name[65];
     bool stopping;

@@ -68,4 +68,5 @@ struct fut_posix_startup {
     uint32_t cwd_tree, reserved;   // the tree that the working directory is in (0: fsd's)
     char name[16];                 // of the process (prctl PR_GET_NAME), 0-terminated
     uint64_t clock_page;           // struct fut_posix_clock, read-only; 0 = the wall clock is not known
+    uint64_t vdso;                 // foreign programs: AT_SYSINFO_EHDR; 0 = none
 };
