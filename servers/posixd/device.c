@@ -286,7 +286,7 @@ static void make_link(const char *path, const char *target)
     (void)!fs_context_sym_link(posixd.root, text(target), (io_file_t){}, text(path));
 }
 
-static void make_block_nodes(void)
+void device_more_nodes(void)
 {
     uint32_t minor = 0;
     for (uint32_t i = 0; i < 256; i++) {
@@ -357,6 +357,6 @@ void device_fill_dev(void)
     make_link("/dev/stdin", "/proc/self/fd/0");
     make_link("/dev/stdout", "/proc/self/fd/1");
     make_link("/dev/stderr", "/proc/self/fd/2");
-    make_block_nodes();
+    device_more_nodes();
     device_ptys_changed();
 }

@@ -614,6 +614,7 @@ fut_status_t exec_run(struct exec_request *x)
 {
     struct found f = {};
     struct build b = {};
+    clock_update();
     fut_status_t status = find_program(x, &f);
     if (status != FUT_OK)
         return status;

@@ -78,6 +78,7 @@ static fut_status_t spawn(struct fut_request *req, struct fut_string path, uint3
     x.files = files;
 
     struct fs_cred cred = cred_for_fs(&p->cred);
+    device_more_nodes();
     status = fs_admin_new_context(posixd.fs, &cred, 022, &p->context);
     if (status == FUT_OK)
         status = sigpage_create(p);

@@ -58,6 +58,7 @@ struct posixd {
 };
 extern struct posixd posixd;
 uint64_t now_ns(void);
+void clock_update(void); // asks for the time, until it is known
 void log_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Bits of the Event bound to posixd's Channel.
@@ -285,6 +286,7 @@ fut_status_t device_open_terminal(struct process *p, uint64_t device, uint32_t f
                                   io_file_t *file);
 void device_fill_dev(void);
 void device_ptys_changed(void);
+void device_more_nodes(void);          // of block devices that have appeared
 
 // --- random.c ------------------------------------------------------------------------------------------
 void random_init(void);

@@ -35,6 +35,10 @@ static void mix(const void *data, size_t len)
 
 static void seed(void)
 {
+    static uint64_t next_try;
+    if (!seeded && now_ns() < next_try)
+        return;
+    next_try = now_ns() + NS_PER_SECOND / 4;
     uint64_t clock = now_ns();
     mix(&clock, sizeof clock);
     since_seed = 0;
