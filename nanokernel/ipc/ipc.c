@@ -88,14 +88,19 @@ static fut_status_t check_message(struct thread *t, uint64_t tag, bool call, str
 }
 
 // Copies the message to r. `home`: the Channel it is received from; null for a reply.
-static fut_status_t transfer(struct thread *from, struct thread *r, uint64_t tag, struct channel *home, bool call)
+// x: what check_message found just now; null: to be checked here.
+static fut_status_t transfer(struct thread *from, struct thread *r, uint64_t tag, struct channel *home, bool call,
+                             struct cap_transfer *x)
 {
-    struct cap_transfer x[FUT_IPC_MAX_CAPS];
+    struct cap_transfer own[FUT_IPC_MAX_CAPS];
     fut_status_t status = FUT_OK;
     unsigned n = FUT_TAG_CAPS(tag);
     bool memory = FUT_TAG_FLAGS(tag) & FUT_TAG_MEMORY;
     if (tag & TAG_SLOW) {
-        status = check_message(from, tag, call, x);
+        if (!x) {
+            x = own;
+            status = check_message(from, tag, call, x);
+        }
         if (!status && (memory || n) && !r->ipc)
             status = FUT_ERR_STATE;
         if (!status && n)
@@ -286,8 +291,8 @@ static fut_status_t find_caller(struct thread *t, fut_handle_t h, struct thread 
     return FUT_OK;
 }
 
-// Sends t's outgoing message as the answer to `caller`, which becomes ready.
-static fut_status_t reply_to(struct thread *t, struct thread *caller)
+// Sends t's outgoing message as the answer to `caller`, which becomes ready; or, with `next`, is left for go_on.
+static fut_status_t reply_to(struct thread *t, struct thread *caller, struct thread **next)
 {
     uint64_t tag = arch_ipc_tag(&t->arch);
     struct cap *c = caller->reply_cap;
@@ -307,7 +312,7 @@ static fut_status_t reply_to(struct thread *t, struct thread *caller)
         fault_answer(caller, action);
         return FUT_OK;
     }
-    fut_status_t status = transfer(t, caller, tag, nullptr, false);
+    fut_status_t status = transfer(t, caller, tag, nullptr, false, nullptr);
     if (status)
         return status;
     if (t->caller == caller) {
@@ -321,7 +326,12 @@ static fut_status_t reply_to(struct thread *t, struct thread *caller)
         cap_free_slot(c);
     }
     arch_ipc_out(&caller->arch, control_out(FUT_OK, 0, FUT_RECV_NOTHING, 0), tag, 0);
-    thread_ready(caller);
+    if (next) {
+        caller->state = FUT_THREAD_RUNNABLE;
+        *next = caller;
+    } else {
+        thread_ready(caller);
+    }
     return FUT_OK;
 }
 
@@ -426,7 +436,7 @@ static bool receive(struct channel *ch, struct thread *r)
             arch_ipc_out(&r->arch, control_out(FUT_OK, t->fault_perms, FUT_RECV_CALL, 0), FAULT_TAG_THREAD, t->session->node.key);
             return true;
         }
-        fut_status_t status = transfer(t, r, arch_ipc_tag(&t->arch), ch, n->kind == QUEUE_CALL);
+        fut_status_t status = transfer(t, r, arch_ipc_tag(&t->arch), ch, n->kind == QUEUE_CALL, nullptr);
         if (status) {
             thread_abort(t, status); // its capabilities changed while it waited
             continue;
@@ -538,7 +548,21 @@ static void do_receive(struct thread *t, struct channel *ch, uint32_t flags)
 }
 
 // --- The five operations ---------------------------------------------------------------------------------
-static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call)
+// How an operation ends that made `next` runnable (null: nobody): where t waits now and nobody more urgent is ready,
+// next runs at once, without a turn in the run queue.
+static struct thread *go_on(struct thread *t, struct thread *next)
+{
+    struct cpu *cpu = arch_cpu();
+    if (!next)
+        return leave();
+    if (likely(t->state != FUT_THREAD_RUNNABLE && cpu->current == t && !next->suspended && !next->attention &&
+               !object_reap_pending() && (cpu->ready >> next->priority) <= 1))
+        return hand_over(cpu, t, next);
+    thread_ready(next);
+    return leave();
+}
+
+static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call, struct thread **next)
 {
     struct cap *c;
     struct cap_transfer x[FUT_IPC_MAX_CAPS];
@@ -569,7 +593,7 @@ static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call)
     if (!list_empty(&ch->receivers) && list_empty(&ch->queue)) {
         struct thread *r = list_first(&ch->receivers, struct thread, queue.link);
         ch->waking = true; // see channel_wake
-        status = transfer(t, r, tag, ch, call);
+        status = transfer(t, r, tag, ch, call, x);
         ch->waking = false;
         if (status) {
             ipc_finish(t, status, 0);
@@ -583,7 +607,8 @@ static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call)
         if (call)
             timer_start(t, deadline);
         deliver_call(t, r, call ? QUEUE_CALL : QUEUE_SEND);
-        thread_ready(r);
+        r->state = FUT_THREAD_RUNNABLE;
+        *next = r;
         if (unlikely(!list_empty(&ch->queue)))
             channel_wake(ch);
         return;
@@ -625,10 +650,12 @@ struct thread *ipc_entry(struct thread *t, uint64_t control)
     }
     if (op == FUT_SYS_CALL || op == FUT_SYS_SEND) {
         arch_cpu()->calls++;
-        do_call(t, h, flags, op == FUT_SYS_CALL);
-        return leave();
+        struct thread *next = nullptr;
+        do_call(t, h, flags, op == FUT_SYS_CALL, &next);
+        return go_on(t, next);
     }
     struct channel *ch = nullptr;
+    struct thread *next = nullptr;
     if (op != FUT_SYS_REPLY) {
         struct cap *c;
         fut_status_t status = cap_get(t->task, h, FUT_OBJ_CHANNEL, FUT_RIGHT_RECV, &c);
@@ -643,7 +670,7 @@ struct thread *ipc_entry(struct thread *t, uint64_t control)
         struct thread *caller;
         fut_status_t status = find_caller(t, reply, &caller);
         if (!status)
-            status = reply_to(t, caller);
+            status = reply_to(t, caller, op == FUT_SYS_REPLY_RECV ? &next : nullptr);
         if (status == FUT_ERR_PEER_CLOSED && op == FUT_SYS_REPLY_RECV) {
             // The answer reached nobody; the server learns it as what it receives.
             put_notice(t, FUT_RECV_STALE, 0, reply);
@@ -658,7 +685,7 @@ struct thread *ipc_entry(struct thread *t, uint64_t control)
     }
     reply_drop_caller(t);
     do_receive(t, ch, flags);
-    return leave();
+    return go_on(t, next);
 }
 
 // --- The fast path (fast.h), with the message in the saved registers -----------------------------------------------
