@@ -132,7 +132,7 @@ uint64_t memory_present(struct memory *m, uint64_t offset, uint64_t bytes);
 void memory_unmap_page(struct memory *m, uint64_t offset);
 void memory_protect_range(struct memory *m, uint64_t offset, uint64_t bytes); // makes it read-only everywhere
 void memory_destroy(struct object *o);
-void page_pin(struct page *p);
+[[nodiscard]] bool page_pin(struct page *p); // false: pinned too often already
 void page_unpin(struct page *p);
 void page_unref_last(struct page *p);
 static inline void page_unref(struct page *p)

@@ -39,7 +39,13 @@ void page_free_raw(void *virt)
     }
 }
 
-void page_pin(struct page *p) { p->pins++; }
+bool page_pin(struct page *p)
+{
+    if (p->pins == UINT16_MAX)
+        return false;
+    p->pins++;
+    return true;
+}
 
 void page_unpin(struct page *p)
 {

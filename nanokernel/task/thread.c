@@ -188,14 +188,13 @@ fut_status_t thread_pin_ipc(struct thread *t, uint64_t address)
         uint64_t offset;
         phys_t phys;
         if (space_resolve(t->space, address + (uint64_t)i * FUT_PAGE_SIZE, ACCESS_WRITE, &phys, &wait, &offset) ||
-            !phys_page(phys) || phys_page(phys)->state != PAGE_USED || !phys_page(phys)->refs) {
+            !phys_page(phys) || phys_page(phys)->state != PAGE_USED || !phys_page(phys)->refs || !page_pin(phys_page(phys))) {
             if (i)
                 page_unpin(t->ipc_page[0]);
             t->ipc_page[0] = nullptr;
             return FUT_ERR_ADDRESS;
         }
         t->ipc_page[i] = phys_page(phys);
-        page_pin(t->ipc_page[i]);
     }
     t->ipc = phys_to_virt(page_phys(t->ipc_page[0]));
     t->ipc_second = phys_to_virt(page_phys(t->ipc_page[1]));

@@ -21,10 +21,9 @@ fut_status_t upcall_register(struct thread *t, const struct fut_upcall *u)
     phys_t phys;
     fut_status_t status = space_resolve(t->space, u->frames, ACCESS_WRITE, &phys, &wait, &offset);
     struct page *p = status ? nullptr : phys_page(phys);
-    if (!p || p->state != PAGE_USED || !p->refs)
+    if (!p || p->state != PAGE_USED || !p->refs || !page_pin(p))
         return FUT_ERR_ADDRESS;
     upcall_unregister(t);
-    page_pin(p);
     t->frames_page = p;
     t->frames = phys_to_virt(phys);
     t->upcall = *u;
