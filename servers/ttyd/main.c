@@ -36,12 +36,12 @@ struct description *description_new(struct terminal *t, enum side side, uint32_t
     return nullptr;
 }
 
+struct fut_server server;
 static uint32_t admin_protocol;
 
-static void *lookup(struct fut_server *server, uint64_t badge, uint32_t protocol)
+static void *lookup(struct fut_server *, uint64_t badge, uint32_t protocol)
 {
     static unsigned served;
-    (void)server;
     if (served < GOOD_MESSAGES && ++served == GOOD_MESSAGES)
         state->starts = 0;
     if (badge == BADGE_ADMIN)
@@ -49,9 +49,8 @@ static void *lookup(struct fut_server *server, uint64_t badge, uint32_t protocol
     return protocol == admin_protocol ? nullptr : description_of(badge);
 }
 
-static void no_senders(struct fut_server *server, uint64_t badge)
+static void no_senders(struct fut_server *, uint64_t badge)
 {
-    (void)server;
     struct description *d = description_of(badge);
     if (!d)
         return;
@@ -60,9 +59,8 @@ static void no_senders(struct fut_server *server, uint64_t badge)
     terminal_release(t, (enum side)d->side);
 }
 
-static void signals(struct fut_server *server, uint64_t bits)
+static void signals(struct fut_server *, uint64_t bits)
 {
-    (void)server;
     console_signals(bits);
 }
 
@@ -108,7 +106,7 @@ int main(void)
 {
     const struct fut_service services[] = {io_file_service(&file_ops), tty_terminal_service(&control_ops),
                                            tty_admin_service(&admin_ops)};
-    struct fut_server server = {
+    server = (struct fut_server){
         .channel = fut_startup_cap("channel"),
         .services = services,
         .service_count = 3,
@@ -117,7 +115,7 @@ int main(void)
         .signals = signals,
         .cancel = wait_cancel,
         .stale = wait_stale,
-        .timer = wait_timer,
+        .alarm = wait_alarm,
     };
     admin_protocol = services[2].protocol;
     if (fut_event_create(&server.event) != FUT_OK || fut_channel_bind(server.channel, server.event) != FUT_OK) {

@@ -164,12 +164,6 @@ bool terminal_drained(struct terminal *t)
 
 static uint64_t pending[(TERMINALS + 63) / 64];
 
-void terminal_work(struct terminal *t)
-{
-    unsigned i = terminal_index(t);
-    pending[i / 64] |= 1ull << i % 64;
-}
-
 static void do_work(struct terminal *t)
 {
     bool again;
@@ -186,14 +180,23 @@ static void do_work(struct terminal *t)
         t->id = 0;
 }
 
-void terminals_do_work(void)
+void terminal_work(struct terminal *t)
 {
-    for (unsigned i = 0; i < sizeof pending / sizeof pending[0]; i++)
+    static bool working;
+    unsigned i = terminal_index(t);
+    pending[i / 64] |= 1ull << i % 64;
+    if (working)
+        return;
+    working = true;
+    for (i = 0; i < sizeof pending / sizeof pending[0]; i++)
         while (pending[i]) {
             unsigned bit = (unsigned)__builtin_ctzll(pending[i]);
             pending[i] &= pending[i] - 1;
             do_work(&state->terminal[i * 64 + bit]);
+            i = 0; // it may have made work for any
         }
+    working = false;
+    wait_schedule();
 }
 
 // A predecessor's Events are taken over at once: somebody may be waiting on one.

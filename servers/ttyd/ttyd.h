@@ -81,10 +81,9 @@ struct terminal *terminal_new_pty(void);
 static inline unsigned terminal_index(const struct terminal *t) { return (unsigned)(t - state->terminal); }
 static inline bool terminal_is_console(const struct terminal *t) { return t == &state->terminal[0]; }
 void terminal_release(struct terminal *t, enum side side); // a description of it is gone
-// After anything that happened to it: answers who can be answered, moves bytes, tells who watches. Asked for
-// with terminal_work, done by terminals_do_work when the request at hand is answered.
+// After anything that happened to it: answers who can be answered, moves bytes, tells who watches. May be called
+// in the middle of such work: the work then goes on with it.
 void terminal_work(struct terminal *t);
-void terminals_do_work(void);
 void terminals_resume(void);                   // once, after a start
 fut_handle_t terminal_event(struct terminal *t, enum side side); // to hand out; 0: could not be made
 void terminal_signal(struct terminal *t, unsigned signal);
@@ -114,17 +113,19 @@ fut_status_t wait_set_attr(struct fut_request *req, struct description *d, bool 
 bool wait_serve(struct terminal *t);           // true: somebody got something
 void wait_cancel(struct fut_server *server, fut_reply_t reply);
 void wait_stale(struct fut_server *server, fut_reply_t reply);
-uint64_t wait_timer(struct fut_server *server, uint64_t now);
+void wait_alarm(struct fut_server *server, uint64_t now);
+void wait_schedule(void);                      // sets the server's alarm to what comes next
 
 // --- The console's driver (console.c) -----------------------------------------------------------------------
 void console_open(fut_handle_t registry, fut_handle_t event);
 void console_signals(uint64_t bits);
 bool console_pump(struct terminal *t);         // moves bytes both ways; true: some moved
 bool console_idle(void);                       // all output has left
-uint64_t console_check(uint64_t now);          // looks after the driver; when to be called next
+uint64_t console_check(uint64_t now);          // looks after the driver where it is time; when to be called next
 #define CONSOLE_SIGNALS 0x7u                   // of console.Console.Watch
 #define CONSOLE_GONE 0x8u
 
+extern struct fut_server server;
 extern const struct io_file_ops file_ops;
 extern const struct tty_terminal_ops control_ops;
 extern const struct tty_admin_ops admin_ops;

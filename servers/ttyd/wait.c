@@ -388,9 +388,8 @@ static struct waiter *find(fut_reply_t reply)
     return w;
 }
 
-void wait_cancel(struct fut_server *server, fut_reply_t reply)
+void wait_cancel(struct fut_server *, fut_reply_t reply)
 {
-    (void)server;
     struct waiter *w = find(reply);
     if (!w)
         return;
@@ -399,9 +398,8 @@ void wait_cancel(struct fut_server *server, fut_reply_t reply)
     waiter_free(w);
 }
 
-void wait_stale(struct fut_server *server, fut_reply_t reply)
+void wait_stale(struct fut_server *, fut_reply_t reply)
 {
-    (void)server;
     struct waiter *w = find(reply);
     if (w) {
         unlink_waiter(w);
@@ -424,23 +422,23 @@ static uint64_t deadline(const struct waiter *w)
     }
 }
 
-// The loop calls this before each wait, after the answer is sent: here is the place for what follows from
-// the request, because it makes calls, which use the IPC buffer that the answer stood in.
-uint64_t wait_timer(struct fut_server *server, uint64_t now)
+void wait_alarm(struct fut_server *, uint64_t now)
 {
-    (void)server;
-    bool any = false;
-    uint64_t next = console_check(now);
     for (struct waiter *w = first; w; w = w->next)
         if (deadline(w) <= now)
-            w->expired = any = true;
-    for (unsigned i = 0; any && i < TERMINALS; i++)
+            w->expired = true;
+    (void)console_check(now);
+    for (unsigned i = 0; i < TERMINALS; i++)
         if (state->terminal[i].id)
             terminal_work(&state->terminal[i]);
-    terminals_do_work();
+}
+
+void wait_schedule(void)
+{
+    uint64_t next = console_check(0);
     for (struct waiter *w = first; w; w = w->next) {
         uint64_t at = deadline(w);
         next = at < next ? at : next;
     }
-    return next;
+    server.alarm_at = next ? next : 1;
 }
