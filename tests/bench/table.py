@@ -35,8 +35,8 @@ def figures(sections):
         out["size"] = {m[1]: int(m[2]) for m in find(r"(lines|text|data|bss) (\d+)$", sections["size"])}
     if "boot" in sections:
         boot = out["boot"] = {}
-        for m in find(r"(\d+)\.(\d\d) ", sections["boot"]):
-            boot["instructions"] = int(m[1] + m[2]) * 10**7
+        for m in find(r"([\d.]+) ([\d.]+)$", sections["boot"]):
+            boot["instructions"] = round((float(m[1]) - float(m[2])) * 100) * 10**7  # in steps of 10 ms
         for m in find(r"Mem: +(\d+) +(\d+)", sections["boot"]):
             boot["memory-kib"] = int(m[2])
         for m in find(r"wall (\d+)", sections.get("boot-wall", [])):
@@ -47,8 +47,8 @@ def figures(sections):
         out["ub"] = {m[1]: float(m[2]) for m in find(r"UB (\S+) +min +([\d.]+)", sections["ub"])}
         out["ub-failed"] = {m[1]: m[2] for m in find(r"UB-ERR (\S+) (.*)", sections["ub"])}
     if "shell" in sections:
-        out["shell"] = {m[1]: round((float(m[4]) - float(m[3])) * 1e9 / int(m[2]))
-                        for m in find(r"SH (\S+) (\d+) ([\d.]+) ([\d.]+)$", sections["shell"])}
+        out["shell"] = {m[1]: round((float(m[5]) - float(m[6]) - float(m[3]) + float(m[4])) * 1e9 / int(m[2]))
+                        for m in find(r"SH (\S+) (\d+) ([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)$", sections["shell"])}
     if "fsb" in sections:
         fsb = out["fsb"] = {}
         line = r"FSB (\S+) +elapsed +(\d+) ns busy +(-?\d+) ns"
