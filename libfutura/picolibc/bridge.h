@@ -25,6 +25,7 @@ long posix_make_dir(int at, const char *path, uint32_t mode);
 long posix_change_dir(const char *path);
 long posix_get_dir(char *to, size_t capacity);
 long posix_access(int at, const char *path, uint32_t mode, uint32_t at_flags);
+long posix_exec(int at, const char *path, const char *strings, size_t bytes, uint32_t argc, uint32_t envc);
 long posix_clock(unsigned clock, int64_t *ns);
 long posix_sleep_until(uint64_t deadline);
 uint64_t posix_now(void);

@@ -7,6 +7,7 @@
 #include <futura/startup.h>
 #include <futura/sys.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -154,6 +155,66 @@ int isatty(int fd)
         return 1;
     errno = ENOTTY;
     return 0;
+}
+
+extern char **environ;
+
+static size_t measure(char *const v[], uint32_t *count)
+{
+    size_t bytes = 0;
+    for (*count = 0; v != nullptr && v[*count] != nullptr; ++*count)
+        bytes += strlen(v[*count]) + 1;
+    return bytes;
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    if (no_posix())
+        return -1;
+    uint32_t argc, envc;
+    size_t bytes = measure(argv, &argc);
+    bytes += measure(envp, &envc);
+    char *strings = malloc(bytes + 1), *to = strings;
+    if (strings == nullptr) {
+        errno = ENOMEM;
+        return -1;
+    }
+    for (uint32_t i = 0; i < argc + envc; i++) {
+        const char *s = i < argc ? argv[i] : envp[i - argc];
+        size_t n = strlen(s) + 1;
+        memcpy(to, s, n);
+        to += n;
+    }
+    long r = posix_exec(BRIDGE_CWD, path, strings, bytes, argc, envc); // comes back only with an error
+    free(strings);
+    return (int)result(r);
+}
+
+int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
+
+int execvp(const char *file, char *const argv[])
+{
+    if (strchr(file, '/') != nullptr)
+        return execve(file, argv, environ);
+    const char *path = getenv("PATH");
+    char full[1024];
+    int error = ENOENT;
+    for (const char *p = path != nullptr ? path : "/bin:/usr/bin";; p++) {
+        size_t n = strcspn(p, ":");
+        if (n + strlen(file) + 2 <= sizeof full) {
+            memcpy(full, p, n);
+            full[n] = '/';
+            strcpy(full + n + (n != 0), file);
+            (void)execve(full, argv, environ);
+            if (errno != ENOENT && errno != ENOTDIR)
+                error = errno; // found, but not to be run: the search goes on, and this is what is said at its end
+        }
+        p += n;
+        if (*p == 0)
+            break;
+    }
+    errno = error;
+    return -1;
 }
 
 pid_t getpid(void) { return (pid_t)bridge_pid(); }

@@ -517,6 +517,11 @@ static fut_status_t missing(struct fut_request *req, uint32_t number, uint32_t a
     return FUT_OK;
 }
 
+static fut_status_t confine(struct fut_request *req, uint64_t pages, uint32_t tasks)
+{
+    return confine_process(CALLER(req), pages, tasks);
+}
+
 static fut_status_t get_missing(struct fut_request *req, uint32_t index, struct process_process_get_missing_result *res)
 {
     (void)req;
@@ -571,4 +576,5 @@ const struct process_process_ops process_ops = {
     .priority = priority,
     .missing = missing,
     .get_missing = get_missing,
+    .confine = confine,
 };

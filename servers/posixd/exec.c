@@ -261,7 +261,7 @@ static fut_status_t map_page(fut_handle_t space, uint64_t address, fut_handle_t 
 
 static fut_status_t build_space(const struct exec_request *x, struct build *b, const struct image *image)
 {
-    fut_status_t status = fut_space_create(&b->space);
+    fut_status_t status = fut_space_create_in(confine_account(x->process), &b->space);
     if (status == FUT_OK)
         status = image_map(image, b->space, b->bias);
     if (status == FUT_OK && b->native != image)
@@ -307,7 +307,7 @@ static fut_status_t build_task(const struct exec_request *x, struct build *b)
             if (!seen)
                 caps[distinct++].handle = x->files[i].handle;
         }
-        status = fut_task_clone(x->process->task, 0, b->space, caps, distinct, &b->task);
+        status = fut_task_clone(x->process->task, confine_account(x->process), b->space, caps, distinct, &b->task);
         heap_free(caps);
         return status;
     }

@@ -77,7 +77,7 @@ static fut_status_t clone_task(struct process *child, const struct process *pare
             caps[n++] = (struct fut_clone_cap){s->context, child->context.h};
         if (s->space != 0)
             caps[n++] = (struct fut_clone_cap){s->space, child->space};
-        status = fut_task_clone(parent->task, 0, child->space, caps, n, &child->task);
+        status = fut_task_clone(parent->task, confine_account(child), child->space, caps, n, &child->task);
         (void)fut_cap_delete(session);
     }
     if (status == FUT_OK && s->task != 0) {
@@ -165,7 +165,7 @@ fut_status_t fork_handle(struct fut_request *req, const struct process_start *s,
     }
     child->exit_signal = (uint8_t)s->exit_signal;
     struct fs_cred cred = cred_for_fs(&child->cred);
-    fut_status_t status = fut_space_clone(parent->space, &child->space);
+    fut_status_t status = fut_space_clone_in(parent->space, confine_account(child), &child->space);
     if (status == FUT_OK)
         status = fs_admin_derive(posixd.fs, parent->context, &cred, &child->context);
     if (status == FUT_OK)

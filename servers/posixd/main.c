@@ -195,6 +195,7 @@ int main(int argc, char **argv)
     touch_all();
     posixd.space = fut_startup_cap("space");
     posixd.task = fut_startup_cap("task");
+    posixd.account = fut_startup_cap("account");
     posixd.time = fut_startup_cap("time");
     posixd.klog = fut_startup_cap("klog");
     posixd.machine = fut_startup_cap("machine");

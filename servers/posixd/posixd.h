@@ -39,7 +39,7 @@ void heap_free(void *p);
 // --- main.c --------------------------------------------------------------------------------------------
 struct posixd {
     struct fut_server server;
-    fut_handle_t space, task;      // posixd's own
+    fut_handle_t space, task, account; // posixd's own
     fut_handle_t time, klog, machine; // machine: inspection only; 0 when not granted
     fut_handle_t archive;
     registry_directory_t registry;
@@ -114,6 +114,8 @@ struct thread {
     uint32_t tid;
 };
 
+struct confinement; // confine.c
+
 struct interval_timer { uint64_t deadline, interval; }; // deadline 0: off
 
 struct process {
@@ -135,6 +137,7 @@ struct process {
     char name[16];
     uint64_t start_ns;
 
+    struct confinement *confinement; // null: none
     fut_handle_t task, space;
     fs_context_t context;
     struct thread threads[MAX_THREADS];
@@ -176,6 +179,12 @@ unsigned process_forks(void);               // how many there ever were
 [[nodiscard]] fut_status_t process_watch(struct process *p, fut_handle_t task);
 void process_drop_memory(struct process *p); // task, space, threads, signal page, image
 void process_vfork_done(struct process *p);
+
+// --- confine.c -----------------------------------------------------------------------------------------
+fut_handle_t confine_account(const struct process *p); // what its Space and Task are charged to; 0: posixd's own
+bool confine_enter(struct process *p, struct confinement *c); // false: it is full
+void confine_leave(struct process *p);
+fut_status_t confine_process(struct process *p, uint64_t pages, uint32_t tasks);
 
 // --- sigpage.c -----------------------------------------------------------------------------------------
 [[nodiscard]] fut_status_t sigpage_create(struct process *p);

@@ -15,6 +15,7 @@ struct proc_file {
     bool made;
     uint64_t offset;
     uint32_t reader;
+    uint32_t newest; // the highest pid when this listing began: a fork bomb must not make it endless
 };
 
 #define REMOTE_BYTES 4096
@@ -167,7 +168,7 @@ static const char *pid_name(uint32_t pid, char *to)
     return p;
 }
 
-static uint64_t list_processes(struct listing *l, uint64_t at)
+static uint64_t list_processes(struct listing *l, uint64_t at, uint32_t newest)
 {
     char name[12];
     struct proc_node n = {.entry = &proc_process, .pid = INIT_PID};
@@ -180,6 +181,8 @@ static uint64_t list_processes(struct listing *l, uint64_t at)
         n.pid = p->pid;
         if (FIRST_PID + p->pid < at)
             continue;
+        if (p->pid > newest)
+            break;
         if (!list(l, pid_name(p->pid, name), &n, FIRST_PID + p->pid + 1))
             return at;
         at = FIRST_PID + p->pid + 1;
@@ -197,6 +200,11 @@ static fut_status_t proc_read_dir(struct fut_request *req, struct io_file_read_d
     struct listing l = {.entries = res->entries.data, .names = res->names.data};
     const struct proc_entry *children = f->node.entry->children;
     uint64_t at = f->offset;
+    if (at == 0) {
+        f->newest = INIT_PID;
+        for (const struct process *p = processes; p != nullptr; p = p->next)
+            f->newest = p->pid;
+    }
     for (; at < 2; at++) {
         if (!list(&l, at == 0 ? "." : "..", &f->node, at + 1))
             break;
@@ -210,7 +218,7 @@ static fut_status_t proc_read_dir(struct fut_request *req, struct io_file_read_d
             break;
     }
     if (at >= fixed && f->node.entry == &proc_root)
-        at = list_processes(&l, at);
+        at = list_processes(&l, at, f->newest);
     f->offset = at;
     res->entries.len = l.count;
     res->names.len = l.name_bytes;

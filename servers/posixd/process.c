@@ -62,6 +62,10 @@ struct process *process_create(struct process *parent)
     struct process *p = heap_zero(sizeof *p);
     if (p == nullptr)
         return nullptr;
+    if (parent != nullptr && !confine_enter(p, parent->confinement)) {
+        heap_free(p);
+        return nullptr;
+    }
     p->pid = process_new_pid();
     p->parent = parent;
     p->exit_signal = SIG_CHLD;
@@ -149,6 +153,7 @@ void process_drop_memory(struct process *p)
 void process_discard(struct process *p)
 {
     process_drop_memory(p);
+    confine_leave(p);
     object_remove(&p->object);
     heap_free(p);
 }
@@ -256,6 +261,7 @@ void process_reap(struct process *p)
     if (p->next != nullptr)
         p->next->previous = p->previous;
     count--;
+    confine_leave(p);
     p->grave = graves;
     graves = p;
 }

@@ -24,4 +24,5 @@ int command_memory(int argc, char **argv);
 int command_tasks(int argc, char **argv);
 int command_handles(int argc, char **argv);
 int command_personality(int argc, char **argv);
+int command_run(int argc, char **argv);
 int command_top(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct command {
     {"tasks", "", "each service's task: threads, handles, pages, CPU", command_tasks, true},
     {"handles", "SERVICE", "a service's capabilities, with rights and origin", command_handles, true},
     {"personality", "", "Linux system calls that programs asked for and that are not there", command_personality, false},
+    {"run", "[--pages N] [--tasks N] PROGRAM [ARGUMENT...]", "a program within limits of memory and processes", command_run, false},
     {"top", "[-n COUNT] [-d SECONDS]", "services by CPU, again and again", command_top, true},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -74,9 +75,9 @@ static int usage(FILE *to)
 {
     fputs("usage: futctl COMMAND [ARGUMENT...]\n\n", to);
     for (size_t i = 0; i < COMMANDS; i++) {
-        char call[48];
+        char call[80];
         snprintf(call, sizeof call, "%s %s", commands[i].name, commands[i].arguments);
-        fprintf(to, "  %-28s %s\n", call, commands[i].help);
+        fprintf(to, "  %-56s %s\n", call, commands[i].help);
     }
     return to == stderr ? 2 : 0;
 }

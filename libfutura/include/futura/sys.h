@@ -296,12 +296,18 @@ static inline fut_status_t fut_cap_delete(fut_handle_t handle)
 
 // --- Spaces ---------------------------------------------------------------------------------------------------
 
-[[nodiscard]] static inline fut_status_t fut_space_create(fut_handle_t *out)
+// account 0: the caller's own.
+[[nodiscard]] static inline fut_status_t fut_space_create_in(fut_handle_t account, fut_handle_t *out)
 {
-    struct fut_result r = fut_syscall(FUT_SYS_SPACE_CREATE, 0, 0, 0, 0, 0, 0);
+    struct fut_result r = fut_syscall(FUT_SYS_SPACE_CREATE, account, 0, 0, 0, 0, 0);
     if (r.status == FUT_OK && out != nullptr)
         *out = (fut_handle_t)r.value;
     return (fut_status_t)r.status;
+}
+
+[[nodiscard]] static inline fut_status_t fut_space_create(fut_handle_t *out)
+{
+    return fut_space_create_in(0, out);
 }
 
 [[nodiscard]] static inline fut_status_t fut_space_map(fut_handle_t space, const struct fut_map *map, uint64_t
@@ -324,12 +330,18 @@ static inline fut_status_t fut_cap_delete(fut_handle_t handle)
     return (fut_status_t)fut_syscall(FUT_SYS_SPACE_PROTECT, space, address, bytes, prot, 0, 0).status;
 }
 
-[[nodiscard]] static inline fut_status_t fut_space_clone(fut_handle_t space, fut_handle_t *out)
+// account 0: the caller's own.
+[[nodiscard]] static inline fut_status_t fut_space_clone_in(fut_handle_t space, fut_handle_t account, fut_handle_t *out)
 {
-    struct fut_result r = fut_syscall(FUT_SYS_SPACE_CLONE, space, 0, 0, 0, 0, 0);
+    struct fut_result r = fut_syscall(FUT_SYS_SPACE_CLONE, space, account, 0, 0, 0, 0);
     if (r.status == FUT_OK && out != nullptr)
         *out = (fut_handle_t)r.value;
     return (fut_status_t)r.status;
+}
+
+[[nodiscard]] static inline fut_status_t fut_space_clone(fut_handle_t space, fut_handle_t *out)
+{
+    return fut_space_clone_in(space, 0, out);
 }
 
 [[nodiscard]] static inline fut_status_t fut_space_query(fut_handle_t space, uint64_t address, struct fut_mapping
