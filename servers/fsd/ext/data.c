@@ -50,6 +50,11 @@ static fs_error run_append(struct ext_node *n, struct run r) {
 
 static fs_error load_extents(struct ext_node *n) {
     struct ext *x = ext_of(n->n.fs);
+    struct { uint16_t magic, entries, max, depth; } header;
+    memcpy(&header, n->raw.i_block, sizeof header);
+    if (header.magic == ext2fs_cpu_to_le16(0xf30a) && header.entries == 0 && header.depth == 0) {
+        return FS_OK;
+    }
     ext2_extent_handle_t h;
     errcode_t code = ext2fs_extent_open2(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), &h);
     if (code) {
@@ -394,7 +399,7 @@ fs_error ext_punch(struct ext_node *n, uint64_t lblk) {
         (n->n.a.mode & MODE_KIND) == MODE_SOCKET) {
         return FS_OK; // i_block holds no block numbers
     }
-    if (n->runs_known && (n->run_count == 0 || n->runs[n->run_count - 1].lblk + n->runs[n->run_count - 1].len <= lblk)) {
+    if (load_runs(n) == FS_OK && (n->run_count == 0 || n->runs[n->run_count - 1].lblk + n->runs[n->run_count - 1].len <= lblk)) {
         return FS_OK;
     }
     errcode_t code = ext2fs_punch(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), nullptr, lblk, ~0ull);

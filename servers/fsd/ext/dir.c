@@ -46,6 +46,7 @@ static fs_error read_block(struct ext_node *dir, uint64_t lblk) {
     if (e || !pblk) {
         return e ? e : FS_NOT_FOUND;
     }
+    pending_fix_all(x);
     return ext_error(x, ext2fs_read_dir_block4(x->e2, pblk, x->block, 0, (ext2_ino_t)dir->n.ino), "reading a directory");
 }
 
@@ -155,7 +156,10 @@ fs_error ext_list(struct node *node, uint64_t position, entry_fn fn, void *user)
 // --- Changing ---
 
 // Around a call of the library that changes a directory by inode number.
-static fs_error before(struct ext_node *dir) { return ext_store(dir); }
+static fs_error before(struct ext_node *dir) {
+    pending_fix_all(ext_of(dir->n.fs));
+    return ext_store(dir);
+}
 
 static fs_error after(struct ext_node *dir, fs_error e) {
     fs_error r = ext_reload(dir);

@@ -43,6 +43,74 @@ static uint32_t time_put(int64_t t, bool has_extra, uint32_t *extra) {
     return (uint32_t)s;
 }
 
+// --- Inodes in the metadata cache, where they are read and written in place. What the library keeps of the inode table
+// for itself is dropped after each write. ---
+
+static fs_error slot_of(struct ext *x, uint64_t ino, uint64_t *offset) {
+    struct ext2_super_block *sb = x->e2->super;
+    if (ino == 0 || ino > sb->s_inodes_count) {
+        return FS_IO;
+    }
+    dgrp_t group = (dgrp_t)((ino - 1) / sb->s_inodes_per_group);
+    uint64_t at = (ino - 1) % sb->s_inodes_per_group * EXT2_INODE_SIZE(sb);
+    uint64_t table = ext2fs_inode_table_loc(x->e2, group), block = table + at / x->e2->blocksize;
+    if (table <= sb->s_first_data_block || block >= ext2fs_blocks_count(sb)) {
+        platform_log("%s: group %u has no inode table", x->device->name, group);
+        return FS_IO;
+    }
+    *offset = block * x->e2->blocksize + at % x->e2->blocksize;
+    return FS_OK;
+}
+
+static size_t inode_bytes(const struct ext *x) {
+    size_t size = EXT2_INODE_SIZE(x->e2->super);
+    return size < sizeof(struct ext2_inode_large) ? size : sizeof(struct ext2_inode_large);
+}
+
+static fs_error inode_read(struct ext *x, uint64_t ino, struct ext2_inode_large *raw) {
+    uint64_t offset;
+    const void *p;
+    size_t n;
+    fs_error e = slot_of(x, ino, &offset);
+    if (e == FS_OK) {
+        e = cache_view(&x->meta, offset, EXT2_INODE_SIZE(x->e2->super), x->device->sectors * SECTOR, &p, &n);
+    }
+    if (e == FS_OK && !ext2fs_inode_csum_verify(x->e2, (ext2_ino_t)ino, (struct ext2_inode_large *)p)) {
+        platform_log("%s: inode %llu has a wrong checksum", x->device->name, (unsigned long long)ino);
+        e = FS_IO;
+    }
+    if (e == FS_OK) {
+        memcpy(raw, p, inode_bytes(x));
+    }
+    return e;
+}
+
+// fresh: what lies behind `raw` in the inode is from a file that had it before.
+static fs_error inode_write(struct ext *x, uint64_t ino, const struct ext2_inode_large *raw, bool fresh) {
+    uint64_t offset;
+    const void *old;
+    void *p;
+    size_t n, size = EXT2_INODE_SIZE(x->e2->super);
+    fs_error e = slot_of(x, ino, &offset);
+    if (e == FS_OK) {
+        e = cache_view(&x->meta, offset, size, x->device->sectors * SECTOR, &old, &n);
+    }
+    if (e == FS_OK) {
+        e = cache_edit(&x->meta, offset, size, x->device->sectors * SECTOR, &p, &n);
+    }
+    if (e) {
+        return e;
+    }
+    memcpy(p, raw, inode_bytes(x));
+    if (fresh) {
+        memset((char *)p + inode_bytes(x), 0, size - inode_bytes(x));
+    }
+    errcode_t code = ext2fs_inode_csum_set(x->e2, (ext2_ino_t)ino, p);
+    (void)cache_written(&x->meta, offset, size, x->device->sectors * SECTOR);
+    ext2fs_flush_icache(x->e2);
+    return ext_error(x, code, "an inode's checksum");
+}
+
 static void from_raw(struct ext_node *n) {
     struct ext2_inode_large *r = &n->raw;
     struct attributes *a = &n->n.a;
@@ -67,9 +135,9 @@ static void blocks_from_raw(struct ext_node *n) {
 
 fs_error ext_reload(struct ext_node *n) {
     struct ext *x = ext_of(n->n.fs);
-    errcode_t code = ext2fs_read_inode_full(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), sizeof n->raw);
-    if (code) {
-        return ext_error(x, code, "reading an inode");
+    fs_error e = inode_read(x, n->n.ino, &n->raw);
+    if (e) {
+        return e;
     }
     n->n.a.size = EXT2_I_SIZE(&n->raw);
     runs_forget(n);
@@ -98,11 +166,12 @@ fs_error ext_load(struct ext *x, ext2_ino_t ino, struct node **node) {
     if (!n) {
         return FS_NO_MEMORY;
     }
-    errcode_t code = ext2fs_read_inode_full(x->e2, ino, raw_of(n), sizeof n->raw);
-    if (code) {
+    fs_error e = inode_read(x, ino, &n->raw);
+    if (e) {
         free(n);
-        return ext_error(x, code, "reading an inode");
+        return e;
     }
+    bool sane = true;
     if (x->e2->super->s_inode_size <= EXT2_GOOD_OLD_INODE_SIZE) {
         n->raw.i_extra_isize = 0;
     }
@@ -117,9 +186,9 @@ fs_error ext_load(struct ext *x, ext2_ino_t ino, struct node **node) {
     case MODE_SOCKET:
         break;
     default:
-        code = EXT2_ET_CORRUPT_SUPERBLOCK; // any: the message tells
+        sane = false;
     }
-    if (code || n->n.a.nlink == 0 || (n->raw.i_flags & (EXT4_INLINE_DATA_FL | EXT4_ENCRYPT_FL)) ||
+    if (!sane || n->n.a.nlink == 0 || (n->raw.i_flags & (EXT4_INLINE_DATA_FL | EXT4_ENCRYPT_FL)) ||
         n->n.a.size > (uint64_t)INT64_MAX) {
         platform_log("%s: inode %u (mode %o, links %u) makes no sense", x->device->name, ino, n->n.a.mode, n->n.a.nlink);
         free(n);
@@ -175,15 +244,15 @@ fs_error ext_store(struct ext_node *n) {
         return FS_OK;
     }
     to_raw(n);
-    errcode_t code = 0;
+    fs_error e = FS_OK;
     if (node_is_regular(&n->n)) {
-        code = ext2fs_inode_size_set(x->e2, raw_of(n), (ext2_off64_t)n->n.a.size);
+        e = ext_error(x, ext2fs_inode_size_set(x->e2, raw_of(n), (ext2_off64_t)n->n.a.size), "setting a size");
     }
-    if (!code) {
-        code = ext2fs_write_inode_full(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), sizeof n->raw);
+    if (e == FS_OK) {
+        e = inode_write(x, n->n.ino, &n->raw, false);
     }
-    if (code) {
-        return ext_error(x, code, "writing an inode");
+    if (e) {
+        return e;
     }
     clean(n);
     return FS_OK;
@@ -205,18 +274,14 @@ fs_error ext_new_inode(struct ext *x, struct ext_node *dir, const struct new_nod
         return ext_error(x, code, "allocating an inode");
     }
     struct ext_node *n = calloc(1, sizeof *n);
-    unsigned size = EXT2_INODE_SIZE(x->e2->super);
-    char *whole = calloc(1, size); // also what lies behind `raw`, of a file that had the inode before
-    if (!n || !whole) {
-        free(n);
-        free(whole);
+    if (!n) {
         return FS_NO_MEMORY;
     }
     int64_t now = platform_now();
     n->n.a = (struct attributes){.mode = what->mode, .uid = what->uid, .gid = what->gid, .atime = now, .mtime = now,
                                  .ctime = now, .nlink = (what->mode & MODE_KIND) == MODE_DIR ? 2 : 1};
     n->n.fs = &x->fs;
-    if (size > EXT2_GOOD_OLD_INODE_SIZE) {
+    if (EXT2_INODE_SIZE(x->e2->super) > EXT2_GOOD_OLD_INODE_SIZE) {
         n->raw.i_extra_isize = EXTRA_SIZE;
         n->raw.i_crtime = time_put(now, true, &n->raw.i_crtime_extra);
     }
@@ -236,12 +301,10 @@ fs_error ext_new_inode(struct ext *x, struct ext_node *dir, const struct new_nod
         }
     }
     to_raw(n);
-    memcpy(whole, &n->raw, size < sizeof n->raw ? size : sizeof n->raw);
-    code = ext2fs_write_inode_full(x->e2, ino, (struct ext2_inode *)whole, (int)size);
-    free(whole);
-    if (code) {
+    fs_error e = inode_write(x, ino, &n->raw, true);
+    if (e) {
         free(n);
-        return ext_error(x, code, "writing a new inode");
+        return e;
     }
     ext2fs_inode_alloc_stats2(x->e2, ino, +1, kind == MODE_DIR);
     attach(n, ino, x);
@@ -265,7 +328,7 @@ static void inode_free(struct ext_node *n) {
         least = x->e2->super->s_mkfs_time;
     }
     n->raw.i_dtime = now > least ? now : least;
-    (void)ext_error(x, ext2fs_write_inode_full(x->e2, (ext2_ino_t)n->n.ino, raw_of(n), sizeof n->raw), "freeing an inode");
+    (void)inode_write(x, n->n.ino, &n->raw, false);
     ext2fs_inode_alloc_stats2(x->e2, (ext2_ino_t)n->n.ino, -1, node_is_dir(&n->n));
 }
 
@@ -315,7 +378,7 @@ void orphans_process(struct ext *x) {
             break;
         }
         struct ext_node *n = calloc(1, sizeof *n);
-        if (!n || ext2fs_read_inode_full(x->e2, ino, raw_of(n), sizeof n->raw)) {
+        if (!n || inode_read(x, ino, &n->raw)) {
             free(n);
             break;
         }

@@ -33,6 +33,10 @@ struct ext_node {
     struct dir_index *index;        // names.c
 };
 
+/// A directory block in the cache whose checksum is still to be computed.
+struct pending { uint64_t block; ext2_ino_t ino; };
+#define PENDING_MAX 64u
+
 struct ext {
     struct filesystem fs;
     ext2_filsys e2;
@@ -41,6 +45,8 @@ struct ext {
     uint64_t promised;              // sum over the nodes
     struct ext_node *dirty, *orphans;
     char *block;                    // one block, for directory blocks
+    struct pending pending[PENDING_MAX]; // by block number % PENDING_MAX; block 0: none
+    unsigned pending_count;
     bool detached;                  // unmounted: only reading goes on
 };
 
@@ -101,6 +107,10 @@ fs_error index_add(struct ext_node *dir, struct dir_index *d, struct name name, 
 fs_error index_grown(struct ext_node *dir, struct dir_index *d);
 fs_error index_remove(struct ext_node *dir, struct dir_index *d, struct name name);
 fs_error index_change(struct ext_node *dir, struct dir_index *d, struct name name, ext2_ino_t ino, int type);
+
+/// The blocks that are about to be stored, or all, get their checksums.
+void pending_fix(struct ext *x, uint64_t first, uint64_t count, const void *blocks);
+void pending_fix_all(struct ext *x);
 
 // --- mount.c ---
 fs_error ext_sync(struct filesystem *fs);

@@ -43,12 +43,23 @@ static fs_error meta_store(struct cache_file *f, uint64_t unit, unsigned count, 
     if (sectors > x->device->sectors - sector) {
         sectors = x->device->sectors - sector;
     }
+    if (x->pending_count) {
+        pending_fix(x, unit, count, from);
+    }
     return x->device->write(x->device, sector, (uint32_t)sectors, from);
 }
 
 static const struct cache_ops meta_ops = {.fill = meta_fill, .store = meta_store};
 
-void meta_forget(struct ext *x, uint64_t block, uint64_t count) { cache_forget(&x->meta, block, count); }
+void meta_forget(struct ext *x, uint64_t block, uint64_t count) {
+    for (unsigned i = 0; x->pending_count && i < PENDING_MAX; i++) {
+        if (x->pending[i].block && x->pending[i].block - block < count) {
+            x->pending[i].block = 0;
+            x->pending_count--;
+        }
+    }
+    cache_forget(&x->meta, block, count);
+}
 
 // --- The io_manager ---
 

@@ -81,9 +81,51 @@ static fs_error edit_block(struct ext_node *dir, uint32_t lblk, char **block, ui
     return e;
 }
 
+// --- Checksums are computed when a block leaves the cache or the library is to read it, not at each change ---
+
+static bool pending_compute(struct ext *x, struct pending *p, void *block) {
+    errcode_t code = ext2fs_dir_block_csum_set(x->e2, p->ino, block);
+    p->block = 0;
+    x->pending_count--;
+    return code == 0;
+}
+
+void pending_fix(struct ext *x, uint64_t first, uint64_t count, const void *blocks) {
+    for (unsigned i = 0; x->pending_count && i < PENDING_MAX; i++) {
+        struct pending *p = &x->pending[i];
+        if (p->block && p->block - first < count) {
+            // Pool memory, which the caller only does not change itself.
+            (void)pending_compute(x, p, (char *)blocks + (p->block - first) * x->e2->blocksize);
+        }
+    }
+}
+
+void pending_fix_all(struct ext *x) {
+    for (unsigned i = 0; x->pending_count && i < PENDING_MAX; i++) {
+        struct pending *p = &x->pending[i];
+        const void *block = p->block ? cache_peek(&x->meta, p->block) : nullptr;
+        if (block) {
+            (void)pending_compute(x, p, (void *)block);
+        } else if (p->block) { // freed meanwhile
+            p->block = 0;
+            x->pending_count--;
+        }
+    }
+}
+
 static fs_error finish_block(struct ext_node *dir, char *block, uint64_t offset) {
     struct ext *x = ext_of(dir->n.fs);
-    errcode_t code = ext2fs_dir_block_csum_set(x->e2, (ext2_ino_t)dir->n.ino, (struct ext2_dir_entry *)block);
+    uint64_t number = offset / x->e2->blocksize;
+    errcode_t code = 0;
+    if (ext2fs_has_feature_metadata_csum(x->e2->super)) {
+        struct pending *p = &x->pending[number % PENDING_MAX];
+        if (p->block && p->block != number) {
+            code = ext2fs_dir_block_csum_set(x->e2, (ext2_ino_t)dir->n.ino, (struct ext2_dir_entry *)block);
+        } else {
+            x->pending_count += p->block == 0;
+            *p = (struct pending){number, (ext2_ino_t)dir->n.ino};
+        }
+    }
     (void)cache_written(&x->meta, offset, x->e2->blocksize, x->device->sectors * SECTOR);
     return ext_error(x, code, "a directory's checksum");
 }
@@ -192,6 +234,7 @@ fs_error index_of(struct ext_node *dir, struct dir_index **index) {
     }
     d->blocks = blocks;
     dir->index = d;
+    pending_fix_all(x);
     for (uint32_t b = 0; b < blocks; b++) {
         const char *block;
         uint64_t offset;
