@@ -8,6 +8,8 @@
 
 #include "core/file.h"
 
+#define MOST_LOCKS 4096u // per file
+
 struct file_lock {
     struct file_lock *next;
     struct open_file *file;
@@ -26,8 +28,12 @@ fs_error lock_set(struct open_file *f, unsigned kind, uint64_t owner, uint64_t s
     if (kind == LOCK_EXCLUSIVE && !open_may_write(f)) {
         return FS_BAD_FILE;
     }
+    unsigned count = 0;
     if (kind != LOCK_FREE) {
         for (struct file_lock *l = n->locks; l; l = l->next) {
+            if (++count > MOST_LOCKS) {
+                return FS_NO_LOCK;
+            }
             if (l->owner != owner && overlap(l, start, last) && (kind == LOCK_EXCLUSIVE || l->kind == LOCK_EXCLUSIVE)) {
                 return FS_TRY_AGAIN;
             }

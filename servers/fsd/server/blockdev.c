@@ -25,7 +25,10 @@ struct device {
     block_device_t session;
     bool has_flush;
     uint32_t region[POOL_MAX_CHUNKS]; // + 1; 0: not registered
+    struct device *next;
 };
+
+static struct device *open_devices; // two file systems on one disk would destroy it
 
 static void pause_a_little(void) {
     fut_handle_t e;
@@ -125,6 +128,12 @@ static void device_close(struct block_device *d) {
         }
     }
     (void)fut_cap_delete(v->session.h);
+    for (struct device **at = &open_devices; *at; at = &(*at)->next) {
+        if (*at == v) {
+            *at = v->next;
+            break;
+        }
+    }
     free(v);
 }
 
@@ -133,6 +142,11 @@ fs_error blockdev_open(const char *name, bool wait, struct block_device **result
     int len = snprintf(service, sizeof service, "block.%s", name);
     if (len < 0 || len >= (int)sizeof service) {
         return FS_NO_DEVICE;
+    }
+    for (struct device *o = open_devices; o; o = o->next) {
+        if (strcmp(o->d.name, name) == 0) {
+            return FS_BUSY;
+        }
     }
     struct device *v = calloc(1, sizeof *v);
     if (!v) {
@@ -157,6 +171,8 @@ fs_error blockdev_open(const char *name, bool wait, struct block_device **result
     v->d = (struct block_device){.sectors = g.sectors, .read_only = g.read_only, .read = device_read,
                                  .write = device_write, .flush = device_flush, .close = device_close};
     memcpy(v->d.name, name, strlen(name) + 1);
+    v->next = open_devices;
+    open_devices = v;
     *result = &v->d;
     return FS_OK;
 }

@@ -254,6 +254,7 @@ static fut_status_t on_read_dir(struct fut_request *req, struct io_file_read_dir
 
 // A lock request that waits, tried again whenever locks go away.
 struct waiting { struct waiting *next; fut_reply_t reply; uint64_t badge, owner, start, len; unsigned kind; };
+#define MOST_WAITING 1024u
 static struct waiting *waits;
 
 static fut_status_t on_lock(struct fut_request *req, uint8_t kind, bool wait, uint64_t owner, uint64_t start, uint64_t len) {
@@ -269,14 +270,20 @@ static fut_status_t on_lock(struct fut_request *req, uint8_t kind, bool wait, ui
     if (e != FS_TRY_AGAIN || !wait) {
         return e;
     }
-    struct waiting *w = malloc(sizeof *w);
+    unsigned count = 0;
+    struct waiting **at = &waits;
+    while (*at) {
+        at = &(*at)->next;
+        count++;
+    }
+    struct waiting *w = count < MOST_WAITING ? malloc(sizeof *w) : nullptr;
     if (!w) {
         return FS_NO_LOCK;
     }
     *w = (struct waiting){nullptr, fut_request_defer(req), req->badge, owner, start, len, kind};
-    struct waiting **at = &waits;
-    while (*at) {
-        at = &(*at)->next;
+    if (!w->reply.h) { // the capability table is full
+        free(w);
+        return FS_NO_LOCK;
     }
     *at = w;
     return FUT_DEFER;

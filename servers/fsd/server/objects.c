@@ -9,12 +9,17 @@
 #include "server/server.h"
 
 #define BUCKETS 1024u
+#define MOST_OBJECTS 65536u // open files and Contexts of all programs together
 
 static struct object *buckets[BUCKETS];
 static uint64_t next_badge = BADGE_FIRST;
+static unsigned object_count;
 extern struct fut_server fsd_server;
 
 fut_status_t object_make(enum object_kind kind, void *value, fut_handle_t *session) {
+    if (object_count >= MOST_OBJECTS) {
+        return IO_ERROR_TOO_MANY_FILES;
+    }
     struct object *o = malloc(sizeof *o);
     if (!o) {
         return IO_ERROR_NO_MEMORY;
@@ -32,6 +37,7 @@ fut_status_t object_make(enum object_kind kind, void *value, fut_handle_t *sessi
         o->file = value;
     }
     next_badge++;
+    object_count++;
     o->next = buckets[o->badge % BUCKETS];
     buckets[o->badge % BUCKETS] = o;
     return FUT_OK;
@@ -50,6 +56,7 @@ void object_gone(uint64_t badge) {
         struct object *o = *at;
         if (o->badge == badge) {
             *at = o->next;
+            object_count--;
             if (o->kind == OBJECT_CONTEXT) {
                 context_free(o->context);
             } else {
