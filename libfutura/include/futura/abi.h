@@ -117,7 +117,7 @@
 #define FUT_SYS_THREAD_SELF     97   // () -> object id of the calling thread
 #define FUT_SYS_YIELD           98   // ()
 #define FUT_SYS_UPCALL_SET      99   // (const struct fut_upcall *): for the calling thread
-#define FUT_SYS_UPCALL_RETURN  100   // (): resumes what the newest frame holds
+#define FUT_SYS_UPCALL_RETURN  100   // (): resumes what the newest frame holds; where it fails, only the stack pointer is preserved
 #define FUT_SYS_TLS_SET        101   // (value): the calling thread's TLS register
 #define FUT_SYS_THREAD_DESTROY 102   // (thread)
 // Waiting on words, time.
