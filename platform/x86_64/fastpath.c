@@ -48,7 +48,7 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
 [[clang::preserve_none]] void x86_fast_call(MESSAGE, struct thread *t, uint64_t control)
 {
     uint64_t out = control, badge;
-    struct thread *r = fast_call(t, &out, tag, &badge);
+    struct thread *r = fast_call(t, &out, 0, &badge) /* the entry has looked at the tag */;
     if (unlikely(!r))
         [[clang::musttail]] return x86_ipc_slow(WORDS, aux, w0, tag, w3, w1, w2, t, control);
     [[clang::musttail]] return x86_ipc_exit(WORDS, badge, w0, tag, w3, w1, w2, r, out);
@@ -56,11 +56,16 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
 
 [[clang::preserve_none]] void x86_fast_reply_recv(MESSAGE, struct thread *t, uint64_t control)
 {
-    struct thread *caller = fast_reply_recv(t, control, tag, aux);
+    struct thread *caller = fast_reply_recv(t, control, 0, aux);
     if (unlikely(!caller))
         [[clang::musttail]] return x86_ipc_slow(WORDS, aux, w0, tag, w3, w1, w2, t, control);
     [[clang::musttail]] return x86_ipc_exit(WORDS, 0, w0, tag, w3, w1, w2, caller, 0);
 }
+
+// What the registers cannot carry: bodies in the IPC buffer, and capabilities. Ranges of memory that the caller lends
+// are described in its buffer, where they stay.
+#define TAG_LEASE (FUT_TAG_LEASE << 28)
+#define TAG_NEVER (TAG_SLOW & ~TAG_LEASE)
 
 // Saves the registers that entry has not saved yet, and calls `handler` with the thread.
 #define SAVE_AND_CALL(handler)                                                                               \
@@ -86,14 +91,21 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
 
 #define START_IPC(function)                                                                                  \
     "test %[slow], %%edx\n\t"                                                                                \
-    "jnz 1b\n\t"                                                                                             \
+    "jnz 4f\n"                                                                                               \
+    "5:\n\t"                                                                                                 \
     "mov %%rsp, %%r11\n\t"                                                                                   \
     "mov " CPU(USER_RSP) ", %%rcx\n\t"                                                                       \
     "mov %%rcx, " T(RSP) "\n\t"                                                                              \
     "mov %%rdx, " T(RDX) "\n\t"                                                                              \
     "mov %%r10, %%rcx\n\t"                                                                                   \
     "mov " CPU(STACK_TOP) ", %%rsp\n\t"                                                                      \
-    "jmp " #function "\n"
+    "jmp " #function "\n"                                                                                    \
+    "4:\n\t"                                                                                                 \
+    "test %[never], %%edx\n\t"                                                                               \
+    "jnz 1b\n\t"                                                                                             \
+    "cmpq $0, %c[ipc](%%rsp)\n\t"                                                                            \
+    "jne 5b\n\t"                                                                                             \
+    "jmp 1b\n"
 
 [[gnu::naked, gnu::used, gnu::section(".text.entry"), gnu::aligned(64)]] void x86_syscall_entry(void)
 {
@@ -125,7 +137,8 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
         :
         : THREAD(native_base, native_base), THREAD(native_bytes, native_bytes),
           [op_mask] "i"(0xff | (0xff & ~FUT_IPC_INTERRUPTIBLE) << 8), [call] "i"(FUT_SYS_CALL),
-          [reply_recv] "i"(FUT_SYS_REPLY_RECV), [upcall_return] "i"(FUT_SYS_UPCALL_RETURN), [slow] "i"(TAG_SLOW));
+          [reply_recv] "i"(FUT_SYS_REPLY_RECV), [upcall_return] "i"(FUT_SYS_UPCALL_RETURN), [slow] "i"(TAG_SLOW), [never] "i"(TAG_NEVER),
+          THREAD(ipc, ipc));
 }
 
 // rsp: the thread; r11: the flags; pc and flags are saved in the thread as well.
