@@ -55,6 +55,9 @@ uint64_t deadline_after(uint64_t ns);          // now + ns, saturating
 // A timeout argument: *deadline FUT_FOREVER without one.
 long timespec_deadline(u64 user, uint64_t *deadline);
 
+// sys_file.c: readv and writev for others
+long transfer_vector(u64 fd, u64 user, u64 count, uint64_t offset, bool write);
+
 // translate.c: pure translations.
 uint32_t open_flags_in(uint32_t linux_flags);  // O_* to fs.OpenFlags
 uint32_t open_flags_out(uint32_t status);      // io.Status to O_*

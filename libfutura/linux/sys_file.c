@@ -13,7 +13,7 @@ SYSCALL(pread64) { return (int64_t)d < 0 ? -EINVAL : posix_read((unsigned)a, b, 
 SYSCALL(pwrite64) { return (int64_t)d < 0 ? -EINVAL : posix_write((unsigned)a, b, c, d); }
 
 // Small vectors of writes are gathered, so that a line from stdio is one message; else each part is a call.
-static long vector(u64 fd, u64 user, u64 count, uint64_t offset, bool write)
+long transfer_vector(u64 fd, u64 user, u64 count, uint64_t offset, bool write)
 {
     if (count > IOV_MAX)
         return -EINVAL;
@@ -56,10 +56,10 @@ static long vector(u64 fd, u64 user, u64 count, uint64_t offset, bool write)
     return done == 0 && posix_fd_get((unsigned)fd) == nullptr ? -EBADF : done;
 }
 
-SYSCALL(readv) { return vector(a, b, c, POSIX_AT_OFFSET, false); }
-SYSCALL(writev) { return vector(a, b, c, POSIX_AT_OFFSET, true); }
-SYSCALL(preadv) { return (int64_t)d < 0 ? -EINVAL : vector(a, b, c, d, false); }
-SYSCALL(pwritev) { return (int64_t)d < 0 ? -EINVAL : vector(a, b, c, d, true); }
+SYSCALL(readv) { return transfer_vector(a, b, c, POSIX_AT_OFFSET, false); }
+SYSCALL(writev) { return transfer_vector(a, b, c, POSIX_AT_OFFSET, true); }
+SYSCALL(preadv) { return (int64_t)d < 0 ? -EINVAL : transfer_vector(a, b, c, d, false); }
+SYSCALL(pwritev) { return (int64_t)d < 0 ? -EINVAL : transfer_vector(a, b, c, d, true); }
 
 SYSCALL(close) { return posix_fd_close((unsigned)a); }
 SYSCALL(close_range) { return posix_close_range((unsigned)a, (unsigned)b, (unsigned)c); }

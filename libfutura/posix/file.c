@@ -157,7 +157,7 @@ long posix_write(unsigned fd, uint64_t from, size_t bytes, uint64_t offset)
             }
         }
         if (n < 0) {
-            if (n == -EPIPE)
+            if (n == -EPIPE && !posix_self.no_sigpipe)
                 posix_signal_raise(SIGPIPE, SI_USER, 0);
             return done != 0 ? (long)done : n;
         }
@@ -296,18 +296,14 @@ long posix_send_file(unsigned out, unsigned in, uint64_t *offset, size_t bytes)
     return done != 0 ? (long)done : result;
 }
 
-long posix_pipe(int fds[2], uint32_t status, bool cloexec)
+static long install_two(int fds[2], fut_handle_t a, uint32_t a_status, fut_handle_t b, uint32_t b_status, uint8_t kind, bool cloexec)
 {
-    io_file_t r, w;
-    fut_status_t made = process_process_pipe(posix.process, status, &r, &w);
-    if (made != FUT_OK)
-        return posix_errno(made);
-    long first = posix_fd_install(r.h, FUT_POSIX_KIND_PIPE, status & ~O_ACCMODE, cloexec, 0, 0);
+    long first = posix_fd_install(a, kind, a_status, cloexec, 0, 0);
     if (first < 0) {
-        (void)fut_cap_delete(w.h);
+        (void)fut_cap_delete(b);
         return first;
     }
-    long second = posix_fd_install(w.h, FUT_POSIX_KIND_PIPE, (status & ~O_ACCMODE) | O_WRONLY, cloexec, 0, 0);
+    long second = posix_fd_install(b, kind, b_status, cloexec, 0, 0);
     if (second < 0) {
         (void)posix_fd_close((unsigned)first);
         return second;
@@ -315,4 +311,23 @@ long posix_pipe(int fds[2], uint32_t status, bool cloexec)
     fds[0] = (int)first;
     fds[1] = (int)second;
     return 0;
+}
+
+long posix_socket_pair(int fds[2], uint32_t status, bool cloexec)
+{
+    io_file_t a, b;
+    fut_status_t made = process_process_socket_pair(posix.process, status, &a, &b);
+    if (made != FUT_OK)
+        return posix_errno(made);
+    status = (status & ~O_ACCMODE) | O_RDWR;
+    return install_two(fds, a.h, status, b.h, status, FUT_POSIX_KIND_SOCKET, cloexec);
+}
+
+long posix_pipe(int fds[2], uint32_t status, bool cloexec)
+{
+    io_file_t r, w;
+    fut_status_t made = process_process_pipe(posix.process, status, &r, &w);
+    if (made != FUT_OK)
+        return posix_errno(made);
+    return install_two(fds, r.h, status & ~O_ACCMODE, w.h, (status & ~O_ACCMODE) | O_WRONLY, FUT_POSIX_KIND_PIPE, cloexec);
 }

@@ -63,7 +63,7 @@ struct posix_thread {
     uint32_t tid;
     uint64_t clear_child_tid, set_tid[2]; // program addresses: see clone
     uint64_t altstack, altstack_bytes;
-    uint32_t altstack_flags;
+    uint32_t no_sigpipe;            // MSG_NOSIGNAL, for the call under way
     uint32_t mask_saved;            // saved_mask is what the next signal frame restores (sigsuspend, ppoll)
     uint64_t saved_mask;
     uint64_t restart_deadline;      // of the sleep that restart_syscall goes on with
@@ -142,6 +142,7 @@ long posix_allocate(unsigned fd, uint32_t mode, uint64_t offset, uint64_t bytes)
 long posix_record_lock(unsigned fd, unsigned kind, bool wait, uint64_t owner, uint64_t start, uint64_t bytes);
 long posix_send_file(unsigned out, unsigned in, uint64_t *offset, size_t bytes);
 long posix_pipe(int fds[2], uint32_t status, bool cloexec);
+long posix_socket_pair(int fds[2], uint32_t status, bool cloexec);
 
 // --- path.c: `at` is a descriptor or AT_FDCWD ------------------------------------------------------------------
 #define POSIX_OPEN_CLOEXEC 1u

@@ -263,6 +263,12 @@ static fut_status_t pipe(struct fut_request *req, io_status_t status, struct pro
     return pipe_make(status, CALLER(req), &res->r, &res->w);
 }
 
+static fut_status_t make_socket_pair(struct fut_request *req, io_status_t status,
+                                     struct process_process_socket_pair_result *res)
+{
+    return socket_pair(status, CALLER(req), &res->a, &res->b);
+}
+
 static fut_status_t tree(struct fut_request *req, uint32_t number, struct process_process_tree_result *res)
 {
     struct process *p = CALLER(req);
@@ -577,4 +583,5 @@ const struct process_process_ops process_ops = {
     .missing = missing,
     .get_missing = get_missing,
     .confine = confine,
+    .socket_pair = make_socket_pair,
 };

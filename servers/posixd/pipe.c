@@ -55,7 +55,7 @@ static void set_level(struct readiness *r, uint64_t level)
     r->level = level;
 }
 
-static void update_readiness(struct pipe *p)
+void pipe_update_readiness(struct pipe *p)
 {
     set_level(&p->read_ready, (p->ring.used != 0 ? IO_READY_IN : 0) | (p->writers == 0 ? IO_READY_HANGUP : 0));
     set_level(&p->write_ready, (ring_space(&p->ring) >= RING_ATOMIC ? IO_READY_OUT : 0) |
@@ -75,7 +75,7 @@ static fut_status_t pipe_watch(struct fut_request *req, struct io_file_watch_res
             return IO_ERROR_NO_MEMORY;
         }
         r->level = 0;
-        update_readiness(e->pipe);
+        pipe_update_readiness(e->pipe);
     }
     res->e = r->shown;
     return FUT_OK;
@@ -222,7 +222,7 @@ static void pump(struct pipe *p)
             moved = true;
         }
     }
-    update_readiness(p);
+    pipe_update_readiness(p);
 }
 
 static void wait_cancel(struct deferred *d)
@@ -377,7 +377,7 @@ static void pipe_closed(struct file *f)
         pipe_free(p);
 }
 
-static const struct file_class pipe_class = {
+const struct file_class pipe_class = {
     .ops = {.read = pipe_read,
             .write = pipe_write,
             .watch = pipe_watch,
@@ -385,6 +385,20 @@ static const struct file_class pipe_class = {
             .write_from = pipe_write_from},
     .closed = pipe_closed,
 };
+
+// An end that no Session names: part of something else, which closes it (pipe_class.closed).
+struct end *pipe_end_bare(struct pipe *p, bool reads, bool writes, uint32_t status, const struct io_stat *node)
+{
+    struct end *e = heap_zero(sizeof *e);
+    if (e == nullptr)
+        return nullptr;
+    *e = (struct end){.pipe = p, .reads = reads, .writes = writes};
+    e->file.status = status;
+    e->file.node = *node;
+    p->readers += reads;
+    p->writers += writes;
+    return e;
+}
 
 fut_status_t pipe_end_new(struct pipe *p, bool reads, bool writes, uint32_t status, const struct io_stat *node,
                           io_file_t *out)

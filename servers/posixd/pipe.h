@@ -28,7 +28,11 @@ struct end {
     bool reads, writes;
 };
 
+extern const struct file_class pipe_class;
 [[nodiscard]] struct pipe *pipe_new(void);
+void pipe_update_readiness(struct pipe *p);
+[[nodiscard]] struct end *pipe_end_bare(struct pipe *p, bool reads, bool writes, uint32_t status,
+                                        const struct io_stat *node);
 [[nodiscard]] fut_status_t pipe_end_new(struct pipe *p, bool reads, bool writes, uint32_t status,
                                         const struct io_stat *node, io_file_t *out);
 void fifo_forget(struct pipe *p);       // the last end is gone

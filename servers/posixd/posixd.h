@@ -286,6 +286,7 @@ fut_status_t file_common_stat(struct fut_request *req, struct io_file_stat_resul
 
 // --- pipe.c, fifo.c ------------------------------------------------------------------------------------
 [[nodiscard]] fut_status_t pipe_make(uint32_t status, const struct process *by, io_file_t *read, io_file_t *write);
+[[nodiscard]] fut_status_t socket_pair(uint32_t status, const struct process *by, io_file_t *a, io_file_t *b); // socket.c
 fut_status_t fifo_open(struct fut_request *req, const struct io_stat *node, uint32_t flags, io_file_t *out);
 
 // --- device.c ------------------------------------------------------------------------------------------

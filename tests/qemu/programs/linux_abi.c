@@ -23,6 +23,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -292,6 +293,41 @@ static void test_pipes(void)
     }
     CHECK(exit_status(pid) == SIGPIPE);
     close(p[1]);
+}
+
+static void test_socket_pairs(void)
+{
+    int s[2], type = 0;
+    socklen_t len = sizeof type;
+    char b[70000], c[10];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+    CHECK(getsockopt(s[0], SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM);
+    struct stat st;
+    CHECK(fstat(s[0], &st) == 0 && S_ISSOCK(st.st_mode));
+    CHECK(write(s[0], "to", 2) == 2 && write(s[1], "from", 4) == 4);
+    CHECK(read(s[0], c, 10) == 4 && memcmp(c, "from", 4) == 0 && read(s[1], c, 10) == 2);
+    FAILS(recv(s[0], c, 10, MSG_DONTWAIT), EAGAIN);
+    FAILS(lseek(s[0], 0, SEEK_SET), ESPIPE);
+    struct pollfd f[2] = {{s[0], POLLIN | POLLOUT, 0}, {s[1], POLLIN, 0}};
+    CHECK(poll(f, 2, 0) == 1 && f[0].revents == POLLOUT && f[1].revents == 0);
+    CHECK(send(s[0], "x", 1, 0) == 1 && poll(f, 2, -1) == 2 && f[1].revents == POLLIN);
+    CHECK(recv(s[1], c, 10, 0) == 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(s[0]);
+        memset(b, 's', sizeof b);
+        _exit(write(s[1], b, sizeof b) == (ssize_t)sizeof b ? 3 : 4);
+    }
+    close(s[1]);
+    size_t total = 0;
+    for (ssize_t n; (n = read(s[0], b, 30000)) > 0;)
+        total += (size_t)n;
+    CHECK(total == sizeof b && exit_status(pid) == 3 << 8);
+    CHECK(poll(f, 1, 0) == 1 && (f[0].revents & POLLHUP));
+    FAILS(send(s[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+    close(s[0]);
+    FAILS(send(1000, "x", 1, 0), EBADF);
+    FAILS(send(1, "x", 1, 0), ENOTSOCK);
 }
 
 // --- processes ----------------------------------------------------------------------------------------------------------------
@@ -864,7 +900,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "-h") == 0)
         return hostile();
     static const struct { const char *name; void (*run)(void); } tests[] = {
-        {"time", test_time}, {"files", test_files}, {"pipes", test_pipes}, {"memory", test_memory},
+        {"time", test_time}, {"files", test_files}, {"pipes", test_pipes}, {"sockets", test_socket_pairs}, {"memory", test_memory},
         {"processes", test_processes}, {"signals", test_signals}, {"threads", test_threads},
         {"shared-files", test_shared_files},
     };
