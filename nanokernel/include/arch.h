@@ -110,7 +110,7 @@ void arch_timer_set(uint64_t deadline_ns);                // one-shot; UINT64_MA
 fut_status_t arch_irq_setup(uint32_t line, uint32_t flags);   // FUT_IRQ_*; leaves it masked
 void arch_irq_mask(uint32_t line);
 void arch_irq_unmask(uint32_t line);
-fut_status_t arch_msi_alloc(uint32_t *irq, struct fut_msi *out);
+fut_status_t arch_msi_alloc(uint32_t *irq, struct fut_msi *msi); // msi->device is given
 void arch_msi_free(uint32_t irq);
 #define ARCH_IRQ_COUNT 512u                               // line and MSI numbers are below
 void arch_idle(void);                                     // enables interrupts and halts until one is pending; returns with interrupts off after it was handled by kernel_interrupt/kernel_timer with t = null

@@ -64,6 +64,9 @@ fut_status_t sys_irq_msi(struct thread *t, const uint64_t *a, uint64_t *value)
         return status;
     uint32_t number;
     struct fut_msi msi;
+    status = user_read(t, &msi, a[1], sizeof msi);
+    if (status)
+        return status;
     status = arch_msi_alloc(&number, &msi);
     if (status)
         return status;

@@ -67,9 +67,17 @@ struct gic {
 };
 const struct gic *gic_v2_probe(void); // null: not this controller
 const struct gic *gic_v3_probe(void);
+// gic_its.c: message-signalled interrupts of a GICv3, as numbers from `first` on. False: there is no ITS.
+bool gic_its_init(uint64_t redistributor, phys_t redistributor_phys, uint32_t first);
+fut_status_t gic_its_alloc(uint32_t *number, struct fut_msi *msi);
+void gic_its_free(uint32_t number);
+#define LPI_FIRST 8192u
 void gic_init(void);
 struct thread *gic_interrupt(struct thread *t);  // t null: from idle
 void gic_timer_line(uint32_t line);
+
+// --- boot.c: memory of the platform's own, zeroed; only before kernel_main. 0: none
+phys_t boot_reserve(uint64_t bytes, uint64_t alignment);
 
 // --- timer.c, console.c, power.c
 void timer_init(void);

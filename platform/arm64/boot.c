@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// The first C code at the linked address: reads the device tree, brings the MMU, the console, the
-// interrupt controller and the timer up in that order, and hands the machine to the generic kernel.
+// The first C code at the linked address: reads the device tree, brings the MMU, the console, the list
+// of memory, the interrupt controller and the timer up in that order, and hands the machine to the generic kernel.
 #include "arm64.h"
 
 uint64_t kernel_phys;
@@ -64,6 +64,34 @@ static void reserve(struct boot_range r)
     boot.reserved[boot.reserved_count++] = (struct boot_range){base, end - base};
 }
 
+static bool is_reserved(phys_t base, uint64_t bytes, phys_t *low)
+{
+    for (uint32_t i = 0; i < boot.reserved_count; i++)
+        if (base < boot.reserved[i].base + boot.reserved[i].bytes && boot.reserved[i].base < base + bytes) {
+            *low = boot.reserved[i].base;
+            return true;
+        }
+    return false;
+}
+
+phys_t boot_reserve(uint64_t bytes, uint64_t alignment)
+{
+    for (uint32_t i = boot.ram_count; i-- > 0;) {
+        phys_t end = boot.ram[i].base + boot.ram[i].bytes;
+        while (end >= boot.ram[i].base + bytes) {
+            phys_t base = (end - bytes) & ~(alignment - 1);
+            if (base < boot.ram[i].base)
+                break;
+            if (!is_reserved(base, bytes, &end)) {
+                reserve((struct boot_range){base, bytes});
+                memset(phys_to_virt(base), 0, bytes);
+                return base;
+            }
+        }
+    }
+    return 0;
+}
+
 [[noreturn]] void boot_main(phys_t image, phys_t devicetree)
 {
     kernel_phys = image;
@@ -78,9 +106,6 @@ static void reserve(struct boot_range r)
         panic("the device tree names no memory");
     mmu_init(ram, ram_count);
     console_init();
-    gic_init();
-    timer_init();
-
     for (uint32_t i = 0; i < ram_count; i++)
         add_ram(ram[i].base, ram[i].base + ram[i].bytes);
     uint32_t reserved_count = devicetree_reserved(reserved, 8);
@@ -97,6 +122,8 @@ static void reserve(struct boot_range r)
     }
     if (chosen >= 0)
         copy_string(boot.command_line, sizeof boot.command_line, devicetree_string(chosen, "bootargs"));
+    gic_init();
+    timer_init();
     boot.cpus = devicetree_cpus();
     name_cpu();
     power_init(boot.command_line);

@@ -89,7 +89,8 @@ static fut_status_t v2_msi_alloc(uint32_t *line, struct fut_msi *out)
         msi_used[l / 64] |= 1ull << l % 64;
         v2_unmask(l); // nobody masks or acknowledges a message
         *line = l;
-        *out = (struct fut_msi){.address = frame.setspi, .data = l};
+        out->address = frame.setspi;
+        out->data = l;
         return FUT_OK;
     }
     return FUT_ERR_NO_MEMORY;

@@ -56,21 +56,23 @@ static void v3_configure(uint32_t line, bool level)
     bit(GICD_ICPENDR, line);
 }
 
+static uint32_t acknowledged; // INTID: a message's number is not its line
 static uint32_t v3_acknowledge(void)
 {
-    uint32_t line = (uint32_t)read_sysreg(S3_0_C12_C12_0) & 0xffffff; // ICC_IAR1_EL1
+    acknowledged = (uint32_t)read_sysreg(S3_0_C12_C12_0) & 0xffffff; // ICC_IAR1_EL1
     dsb(sy);
-    return line;
+    return acknowledged >= LPI_FIRST ? acknowledged - LPI_FIRST + v3.lines : acknowledged;
 }
 
 static void v3_end(uint32_t line)
 {
-    write_sysreg(S3_0_C12_C12_1, line); // ICC_EOIR1_EL1
+    (void)line;
+    write_sysreg(S3_0_C12_C12_1, acknowledged); // ICC_EOIR1_EL1
     isb();
 }
 
 // The redistributor whose affinity is this CPU's: frames of 128 KiB, 256 with virtual interrupts.
-static uint64_t find_redistributor(void)
+static uint64_t find_redistributor(phys_t *phys)
 {
     uint64_t mpidr = read_sysreg(mpidr_el1);
     uint32_t affinity = (uint32_t)((mpidr >> 32 & 0xff) << 24 | (mpidr & 0xffffff));
@@ -78,8 +80,10 @@ static uint64_t find_redistributor(void)
         uint64_t at = (uint64_t)mmu_device(regions[i].base, regions[i].bytes), end = at + regions[i].bytes;
         for (uint64_t typer; at + 0x20000 <= end; at += typer & 2 ? 0x40000 : 0x20000) {
             typer = mmio_read64(at + GICR_TYPER);
-            if (typer >> 32 == affinity)
+            if (typer >> 32 == affinity) {
+                *phys = regions[i].base + regions[i].bytes - (end - at);
                 return at;
+            }
             if (typer & 1 << 4) // last
                 break;
         }
@@ -91,7 +95,8 @@ static void v3_cpu_init(void)
 {
     mmio_write32(gicd + GICD_CTLR, 0);
     settle();
-    gicr = find_redistributor();
+    phys_t gicr_phys;
+    gicr = find_redistributor(&gicr_phys);
     mmio_write32(gicr + GICR_WAKER, mmio_read32(gicr + GICR_WAKER) & ~2u);
     while (mmio_read32(gicr + GICR_WAKER) & 4)
         ;
@@ -117,6 +122,10 @@ static void v3_cpu_init(void)
     write_sysreg(S3_0_C12_C12_4, 0);    // ICC_CTLR_EL1: end of interrupt also deactivates
     write_sysreg(S3_0_C12_C12_7, 1);    // ICC_IGRPEN1_EL1
     isb();
+    if (gic_its_init(gicr, gicr_phys, v3.lines)) {
+        v3.msi_alloc = gic_its_alloc;
+        v3.msi_free = gic_its_free;
+    }
 }
 
 const struct gic *gic_v3_probe(void)

@@ -468,7 +468,11 @@ struct fut_account_info {
     uint64_t pages_used, pages_limit, objects_used, objects_limit, cpu_ns;
 };
 
-struct fut_msi { uint64_t address; uint32_t data, reserved; };
+struct fut_msi {
+    uint64_t address;  // out: what the device shall write where
+    uint32_t data;
+    uint32_t device;   // in: who it will be, as the interrupt controller sees it (PCI: bus << 8 | slot << 3 | function)
+};
 
 struct fut_machine_info {
     uint64_t ram_bytes, free_bytes;
