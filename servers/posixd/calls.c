@@ -151,15 +151,13 @@ static fut_status_t kill(struct fut_request *req, int32_t pid, uint32_t signal)
         uint32_t group = pid == 0 ? p->group : (uint32_t)-(int64_t)pid;
         uint32_t self = p->pid;
         struct process *me = nullptr;
-        for (struct process *to = processes; to != nullptr;) {
+        for (struct process *to = processes; to != nullptr; to = to->next) {
             uint32_t at = to->pid;
             bool chosen = pid == -1 ? to->state != PROCESS_ZOMBIE : to->group == group;
             if (chosen && at == self && pid != -1)
                 me = to; // last: it may not survive it
             else if (chosen && at != self)
                 sent |= one_kill(p, to, signal, &source, &denied);
-            for (to = processes; to != nullptr && to->pid <= at;)
-                to = to->next;
         }
         if (me != nullptr)
             sent |= one_kill(p, me, signal, &source, &denied);

@@ -149,7 +149,7 @@ fut_status_t fork_handle(struct fut_request *req, const struct process_start *s,
     struct process *parent = req->object;
     if (s->slot >= MAX_THREADS || s->exit_signal > SIG_MAX)
         return IO_ERROR_INVALID;
-    if (posixd.stopping || (!cred_is_root(&parent->cred) &&
+    if (posixd.stopping || (!cred_is_root(&parent->cred) && process_count() >= parent->limits[6].soft &&
                             processes_of(parent->cred.ruid) >= parent->limits[6].soft))
         return IO_ERROR_TRY_AGAIN;
     struct vfork_wait *wait = nullptr;

@@ -93,12 +93,9 @@ void jobs_process_gone(struct process *p)
         release_terminal(p);
     if (p->parent != nullptr && p->parent->session == p->session && p->parent->group != p->group)
         hang_up_if_orphaned(p->group);
-    for (struct process *c = processes; c != nullptr;) {
-        uint32_t pid = c->pid;
+    for (struct process *c = processes; c != nullptr; c = c->next) {
         if (c->parent == p && c->session == p->session && c->group != p->group)
             hang_up_if_orphaned(c->group);
-        for (c = processes; c != nullptr && c->pid <= pid;) // the signals may have ended processes
-            c = c->next;
     }
 }
 

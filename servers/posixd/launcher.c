@@ -124,16 +124,13 @@ static bool all_signalled(unsigned signal)
 {
     static const struct signal_source from = {.code = SI_USER_CODE, .pid = INIT_PID};
     bool any = false;
-    for (struct process *p = processes; p != nullptr;) {
-        uint32_t pid = p->pid;
+    for (struct process *p = processes; p != nullptr; p = p->next) {
         if (p->state != PROCESS_ZOMBIE) {
             any = true;
             signal_send(p, signal, &from, -1);
             if (signal == SIG_TERM)
                 signal_send(p, SIG_CONT, &from, -1);
         }
-        for (p = processes; p != nullptr && p->pid <= pid;)
-            p = p->next;
     }
     return any;
 }

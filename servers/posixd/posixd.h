@@ -161,7 +161,8 @@ struct process {
     struct deferred *vfork_waiter; // the parent's Fork call, answered when this execs or ends
 };
 
-extern struct process *processes; // ascending pid
+// Ascending pid. A walk may end processes as it goes: one that leaves the list keeps its `next` until process_bury.
+extern struct process *processes;
 void process_init(void);
 struct process *process_find(uint32_t pid);
 struct process *process_create(struct process *parent); // not yet visible to find; null: no memory

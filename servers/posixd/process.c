@@ -8,6 +8,7 @@
 #define PID_MAX 32768
 
 struct process *processes;
+static struct process *last;
 static uint32_t last_pid = INIT_PID;
 static unsigned count, forks;
 static struct process *graves;
@@ -44,13 +45,22 @@ struct process *process_find(uint32_t pid)
     return p != nullptr && p->pid == pid ? p : nullptr;
 }
 
+// As many processes of one user as the machine's memory can take: one for each MiB.
+static uint64_t process_limit(void)
+{
+    struct memory_figures m;
+    memory_figures(&m);
+    uint64_t n = m.total >> 20;
+    return n < 64 ? 64 : n > MAX_PROCESSES / 2 ? MAX_PROCESSES / 2 : n;
+}
+
 static void set_default_limits(struct process *p)
 {
     for (unsigned i = 0; i < LIMITS; i++)
         p->limits[i] = (struct limit){UINT64_MAX, UINT64_MAX};
     p->limits[3] = (struct limit){UINT64_C(8) << 20, UINT64_MAX};     // RLIMIT_STACK
     p->limits[4] = (struct limit){0, UINT64_MAX};                    // RLIMIT_CORE
-    p->limits[6] = (struct limit){MAX_PROCESSES / 2, MAX_PROCESSES}; // RLIMIT_NPROC
+    p->limits[6] = (struct limit){process_limit(), MAX_PROCESSES};   // RLIMIT_NPROC
     p->limits[7] = (struct limit){1024, 4096};                       // RLIMIT_NOFILE
     p->limits[13] = (struct limit){0, 0};                            // RLIMIT_NICE
 }
@@ -101,15 +111,18 @@ struct process *process_create(struct process *parent)
 
 void process_publish(struct process *p)
 {
-    struct process *before = nullptr, *at = processes;
-    while (at != nullptr && at->pid < p->pid) {
-        before = at;
-        at = at->next;
+    // Numbers mostly rise: the place is near the end.
+    struct process *before = last, *at = nullptr;
+    while (before != nullptr && before->pid > p->pid) {
+        at = before;
+        before = before->previous;
     }
     p->next = at;
     p->previous = before;
     if (at != nullptr)
         at->previous = p;
+    else
+        last = p;
     if (before != nullptr)
         before->next = p;
     else
@@ -260,6 +273,8 @@ void process_reap(struct process *p)
         processes = p->next;
     if (p->next != nullptr)
         p->next->previous = p->previous;
+    else
+        last = p->previous;
     count--;
     confine_leave(p);
     p->grave = graves;
@@ -276,6 +291,17 @@ void process_bury(void)
     }
 }
 
+static bool no_thread_lives(const struct process *p)
+{
+    for (unsigned i = 0; i < MAX_THREADS; i++) {
+        struct fut_thread_info info;
+        if (p->threads[i].handle != 0 && fut_thread_info(p->threads[i].handle, &info) == FUT_OK &&
+            info.state != FUT_THREAD_DEAD)
+            return false;
+    }
+    return true;
+}
+
 // A task ended without Exit: its threads left, or a fault that nobody handles took it.
 void process_tasks_ended(uint64_t bits)
 {
@@ -283,8 +309,7 @@ void process_tasks_ended(uint64_t bits)
         next = p->next;
         if (p->task == 0 || !(bits >> (SIGNAL_TASK_FIRST + p->pid % SIGNAL_TASK_BITS) & 1))
             continue;
-        struct fut_task_info info;
-        if (fut_task_info(p->task, &info) != FUT_OK || info.threads == 0) {
+        if (no_thread_lives(p)) {
             process_end(p, SIG_SEGV);
             next = processes; // ending may reap others: start again, what was handled has no task now
         }

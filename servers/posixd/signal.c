@@ -177,13 +177,9 @@ void signal_send(struct process *p, unsigned signal, const struct signal_source 
 
 void signal_group(uint32_t group, unsigned signal, const struct signal_source *from)
 {
-    // Ending a process may reap it or others: walk by pid, not by pointer.
-    for (struct process *p = processes; p != nullptr;) {
-        uint32_t pid = p->pid;
+    for (struct process *p = processes; p != nullptr; p = p->next) {
         if (p->group == group && p->state != PROCESS_ZOMBIE)
             signal_send(p, signal, from, -1);
-        for (p = processes; p != nullptr && p->pid <= pid;)
-            p = p->next;
     }
 }
 

@@ -67,12 +67,9 @@ static uint64_t next_deadline(void)
 void timer_due(uint64_t now)
 {
     process_bury();
-    for (struct process *p = processes; p != nullptr;) {
-        uint32_t pid = p->pid;
+    for (struct process *p = processes; p != nullptr; p = p->next) {
         if (p->real_timer.deadline != 0 && p->real_timer.deadline <= now)
             fire(p, now);
-        for (p = processes; p != nullptr && p->pid <= pid;)
-            p = p->next;
     }
     timer_rearm();
 }
