@@ -489,7 +489,7 @@ fs_error set_attributes(const struct context *c, struct node *n, const struct se
     if (mask & SET_GID) {
         n->a.gid = a->gid;
     }
-    if ((mask & (SET_UID | SET_GID)) && node_is_regular(n)) {
+    if ((mask & (SET_UID | SET_GID)) && !(mask & SET_MODE) && node_is_regular(n)) {
         // A file that changes hands is not set-id for its new owner.
         n->a.mode &= ~(MODE_SETUID | ((n->a.mode & 010) ? MODE_SETGID : 0));
     }

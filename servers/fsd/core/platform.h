@@ -16,3 +16,6 @@ int64_t platform_now(void);
 /// A chunk of memory for the page pool, page aligned, zeroed, that block devices can transfer to and from. null:
 /// none left. Chunks are never given back.
 void *platform_chunk(size_t bytes);
+
+/// Something changed that a sync has to write: called when nothing had before.
+void platform_dirty(void);

@@ -204,6 +204,9 @@ void ext_changed(struct node *node) {
     struct ext *x = ext_of(node->fs);
     node->dirty = true;
     if (!n->dirty_link) {
+        if (!x->dirty) {
+            platform_dirty();
+        }
         n->dirty_next = x->dirty;
         n->dirty_link = &x->dirty;
         if (x->dirty) {

@@ -14,6 +14,8 @@
 #define CLOCK_FIRST_NS 200000000ull
 #define CLOCK_AGAIN_NS 60000000000ull
 
+struct fut_server fsd_server;
+
 static void *on_lookup(struct fut_server *, uint64_t badge, uint32_t) {
     static struct object admin;
     return badge == BADGE_ADMIN ? &admin : object_find(badge);
@@ -28,20 +30,29 @@ static void on_no_senders(struct fut_server *, uint64_t badge) {
 static void on_cancel(struct fut_server *, fut_reply_t reply) { locks_cancel(reply); }
 static void on_stale(struct fut_server *, fut_reply_t reply) { locks_stale(reply); }
 
-// Some seconds after something changed everything is written, so that a crash loses little. The time of day is asked
-// for often until it is known, and then now and then, because it may be set.
+// Some seconds after something changed everything is written, so that a crash loses little; while nothing changes fsd
+// sleeps. The time of day is asked for often until it is known, and then now and then, because it may be set.
+static bool clock_known;
+
 static void on_alarm(struct fut_server *server, uint64_t now) {
     static uint64_t clock_at;
-    static bool known;
     if (now >= clock_at) {
-        known = clock_find();
-        clock_at = now + (known ? CLOCK_AGAIN_NS : CLOCK_FIRST_NS);
+        clock_known = clock_find();
+        clock_at = now + (clock_known ? CLOCK_AGAIN_NS : CLOCK_FIRST_NS);
     }
-    (void)mount_sync_all();
-    server->alarm_at = now + (known ? SYNC_NS : CLOCK_FIRST_NS);
+    fs_error e = mount_sync_all();
+    if (!clock_known) {
+        server->alarm_at = now + CLOCK_FIRST_NS;
+    } else if (e) {
+        server->alarm_at = now + SYNC_NS;
+    }
 }
 
-struct fut_server fsd_server;
+void platform_dirty(void) {
+    if (!fsd_server.alarm_at) {
+        fsd_server.alarm_at = fut_clock() + SYNC_NS;
+    }
+}
 
 int main(void) {
     platform_start();

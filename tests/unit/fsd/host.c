@@ -35,6 +35,8 @@ void platform_log(const char *format, ...) {
     fputc('\n', stderr);
 }
 
+void platform_dirty(void) {}
+
 void *platform_chunk(size_t bytes) {
     void *p = aligned_alloc(4096, bytes);
     return p ? memset(p, 0x5a, bytes) : nullptr;

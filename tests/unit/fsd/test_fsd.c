@@ -486,6 +486,78 @@ static void breaking_disk(void) {
     run("mv %s.good %s", image, image);
 }
 
+static void attributes(void) {
+    // What an inode holds comes back after a remount: ids above 16 bits, devices, nanoseconds, long links; and storage
+    // that was allocated before it is written.
+    mount_image("/b");
+    static const uint64_t devices[] = {0x0103, 0x12300104, 0xfff45}; // Linux's encoding: 1:3, a large minor, a large major
+    char path[64], target[1000], back[1000];
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "/b/dev%u", i);
+        EQUAL(context_make_node(root, nullptr, P(path), MODE_CHAR | 0600, devices[i]), FS_OK);
+    }
+    memset(target, 'l', sizeof target);
+    EQUAL(context_sym_link(root, (struct name){target, 900}, nullptr, P("/b/long")), FS_OK);
+    struct open_file *f;
+    size_t n;
+    EQUAL(open_file("/b/ids", OPEN_CREATE | OPEN_READ_WRITE, 0644, &f), FS_OK);
+    struct set_attributes set = {.mask = SET_UID | SET_GID | SET_MTIME | SET_ATIME | SET_MODE, .uid = 100000, .gid = 4000000000u,
+                                 .mode = 04711, .mtime = 4000000000123456789, .atime = -1500000000};
+    EQUAL(context_set_attributes(root, nullptr, P("/b/ids"), 0, &set), FS_OK);
+    fs_error e = file_allocate(f, 0, 0, 1000000);
+    if (e == FS_OK) {
+        unsigned char c = 1;
+        EQUAL(f->node->a.size, 1000000);
+        EQUAL(file_write(f, 500000, "middle", 6, &n), FS_OK);
+        EQUAL(mount_sync_all(), FS_OK);
+        cache_drop_clean();
+        EQUAL(file_read(f, 999999, &c, 1, &n), FS_OK);
+        EQUAL(n, 1);
+        EQUAL(c, 0);
+        EQUAL(file_allocate(f, 1, 2000000, 100000), FS_OK);
+        EQUAL(f->node->a.size, 1000000);
+    } else {
+        EQUAL(e, FS_NOT_SUPPORTED);
+        EQUAL(file_resize(f->node, 1000000), FS_OK);
+        EQUAL(file_write(f, 500000, "middle", 6, &n), FS_OK);
+    }
+    set.mask = SET_MTIME | SET_ATIME;
+    EQUAL(context_set_attributes(root, nullptr, P("/b/ids"), 0, &set), FS_OK);
+    open_free(f);
+    unmount("/b");
+    fsck("after attributes");
+    mount_image("/b");
+    for (unsigned i = 0; i < 3; i++) {
+        struct node *x = nullptr;
+        snprintf(path, sizeof path, "/b/dev%u", i);
+        EQUAL(context_find(root, nullptr, P(path), 0, &x), FS_OK);
+        EQUAL(x->a.rdev, devices[i]);
+        EQUAL(x->a.mode, MODE_CHAR | 0600);
+        node_put(x);
+    }
+    EQUAL(context_read_link(root, nullptr, P("/b/long"), back, sizeof back, &n), FS_OK);
+    EQUAL(n, 900);
+    CHECK(memcmp(back, target, n) == 0);
+    EQUAL(open_file("/b/ids", OPEN_READ_WRITE, 0, &f), FS_OK);
+    EQUAL(f->node->a.uid, 100000);
+    EQUAL(f->node->a.gid, 4000000000u);
+    EQUAL(f->node->a.mode, MODE_REGULAR | 04711);
+    bool wide = f->node->a.mtime % 1000000000 != 0; // an inode of 128 bytes holds whole seconds until 2038
+    EQUAL(f->node->a.mtime, wide ? 4000000000123456789 : 2147483647000000000);
+    EQUAL(f->node->a.atime, wide ? -1500000000 : -2000000000);
+    EQUAL(file_read(f, 500000, back, 6, &n), FS_OK);
+    CHECK(n == 6 && memcmp(back, "middle", 6) == 0);
+    open_free(f);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "/b/dev%u", i);
+        EQUAL(context_unlink(root, nullptr, P(path), 0), FS_OK);
+    }
+    EQUAL(context_unlink(root, nullptr, P("/b/ids"), 0), FS_OK);
+    EQUAL(context_unlink(root, nullptr, P("/b/long"), 0), FS_OK);
+    unmount("/b");
+    fsck("after attributes were removed");
+}
+
 static void full_disk(void) {
     mount_image("/b");
     static char block[65536];
@@ -702,6 +774,7 @@ int main(int argc, char **argv) {
         fsck("after the file test");
         empty_a();
         tree_test(operations);
+        attributes();
         many_names(3000);
         tree_on_disk();
         breaking_disk();
