@@ -7,6 +7,7 @@
 // exact and repeatable; the cost of the measuring loop is subtracted. Each is printed to the kernel log as
 // `bench NAME VALUE`, and the machine goes off at the end.
 #include <counter.h>
+#include <fipc/bench.h>
 #include <futura/loader.h>
 #include <futura/log.h>
 #include <futura/startup.h>
@@ -90,8 +91,41 @@ static inline uint64_t control(unsigned op, fut_handle_t handle) { return op | (
         fut_yield();
 }
 
+// The same through a generated server: its loop, dispatch and checks.
+static fut_status_t on_nothing(struct fut_request *request) { return (void)request, FUT_OK; }
+static fut_status_t on_eight(struct fut_request *request, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                             uint64_t f, uint64_t g, uint64_t h, struct bench_echo_eight_result *result)
+{
+    (void)request;
+    result->sum = a + b + c + d + e + f + g + h;
+    return FUT_OK;
+}
+static fut_status_t on_bytes(struct fut_request *request, struct fut_bytes data, struct bench_echo_bytes_result *result)
+{
+    (void)request;
+    result->n = (uint32_t)data.len;
+    return FUT_OK;
+}
+static fut_status_t on_filled(struct fut_request *request, uint32_t n, struct bench_echo_filled_result *result)
+{
+    (void)request;
+    result->data.len = n < result->data.capacity ? n : result->data.capacity; // what is there is good enough
+    return FUT_OK;
+}
+
+[[noreturn]] static void serve_fipc(void)
+{
+    static const struct bench_echo_ops ops = {on_nothing, on_eight, on_bytes, on_filled};
+    const struct fut_service services[] = {bench_echo_service(&ops)};
+    static struct fut_server server;
+    server = (struct fut_server){.channel = fut_startup_cap("channel"), .services = services, .service_count = 1};
+    fut_server_run(&server);
+}
+
 static int partner(const char *role)
 {
+    if (strcmp(role, "fipc") == 0)
+        serve_fipc();
     if (strcmp(role, "echo") == 0)
         serve_echo();
     if (strcmp(role, "cap") == 0)
@@ -136,6 +170,46 @@ static void end_partner(struct fut_spawned *made)
 }
 
 // --- Measurements -----------------------------------------------------------------------------------------
+
+static void measure_fipc(void)
+{
+    fut_handle_t channel;
+    bench_echo_t echo;
+    check(fut_channel_create(&channel), "channel");
+    check(fut_session_mint(channel, 7, 0xffff, &echo.h), "session");
+    struct fut_spawn_cap cap = {"channel", channel, FUT_RIGHTS_ALL};
+    struct fut_spawned server = start_partner("fipc", PRIORITY_SELF, &cap, 1);
+    for (int i = 0; i < 10; i++)
+        check(bench_echo_nothing(echo), "first FIPC calls");
+    uint64_t start = counter();
+    for (int i = 0; i < REPEAT; i++)
+        (void)!bench_echo_nothing(echo);
+    report("fipc0", start, counter(), REPEAT);
+    uint64_t sum = 0;
+    start = counter();
+    for (int i = 0; i < REPEAT; i++)
+        if (bench_echo_eight(echo, 1, 2, 3, 4, 5, 6, 7, (uint64_t)i, &sum) != FUT_OK || sum != 28 + (uint64_t)i)
+            fail("the sum is wrong", 0);
+    report("fipc8", start, counter(), REPEAT);
+    static uint8_t data[4096];
+    for (unsigned n = 64; n <= sizeof data; n *= 64) {
+        uint32_t got = 0;
+        start = counter();
+        for (int i = 0; i < REPEAT; i++)
+            check(bench_echo_bytes(echo, (struct fut_bytes){data, n}, &got), "bytes to a server");
+        report(n == 64 ? "fipc_in64" : "fipc_in4k", start, counter(), REPEAT);
+        struct fut_bytes back = {};
+        start = counter();
+        for (int i = 0; i < REPEAT; i++)
+            check(bench_echo_filled(echo, n, &back), "bytes from a server");
+        report(n == 64 ? "fipc_out64" : "fipc_out4k", start, counter(), REPEAT);
+        if (got != n || back.len != n)
+            fail("bytes were lost", 0);
+    }
+    end_partner(&server);
+    fut_cap_delete(echo.h);
+    fut_cap_delete(channel);
+}
 
 static void measure_loop(void)
 {
@@ -360,6 +434,7 @@ int main(int argc, char **argv)
     measure_loop();
     measure_null();
     measure_echo();
+    measure_fipc();
     measure_cap();
     measure_events();
     measure_yield();
