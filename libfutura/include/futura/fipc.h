@@ -146,15 +146,24 @@ static inline bool fut_in_ipc_buffer(const void *data)
     return (uintptr_t)data - (uintptr_t)fut_ipc_buffer() < FUT_IPC_BUFFER_SIZE;
 }
 
-// Puts an out-of-line part at offset at of the body and pads it with zeros; gives the offset behind it.
+// Puts an out-of-line part at offset at of the body (a multiple of 8) and pads it with zeros; gives the offset
+// behind it.
 static inline size_t fut_body_put(uint8_t *body, size_t at, const void *data, size_t len)
 {
-    size_t end = at + fut_round8(len);
-    if (len != 0 && data != body + at)
-        __builtin_memmove(body + at, data, len);
-    if (end != at + len)
-        __builtin_memset(body + at + len, 0, end - at - len);
-    return end;
+    uint8_t *to = body + at;
+    size_t whole = len & ~(size_t)7;
+    if (fut_in_ipc_buffer(data))
+        __builtin_memmove(to, data, len);
+    else
+        fut_copy_words(to, data, whole / 8);
+    if (whole == len)
+        return at + len;
+    const uint8_t *rest = fut_in_ipc_buffer(data) ? to + whole : (const uint8_t *)data + whole;
+    uint64_t last = 0;
+    for (size_t i = 0; i < len - whole; i++)
+        last |= (uint64_t)rest[i] << (8 * i);
+    __builtin_memcpy(to + whole, &last, sizeof last);
+    return at + whole + 8;
 }
 
 // Takes an out-of-line part of len bytes from offset *at of a body of body_bytes: inside it, padding zero.

@@ -107,6 +107,6 @@ fut_status_t fut_reply_send(fut_reply_t reply, struct fut_msg *m);
 // Moves the body of a memory-form message out of the IPC buffer and gives its address.
 static inline const uint8_t *fut_serve_arguments(struct fut_request *request, const struct fut_msg *m)
 {
-    __builtin_memcpy(request->server->arguments, fut_ipc_buffer()->body, m->w[0]);
+    fut_copy_words(request->server->arguments, fut_ipc_buffer()->body, (m->w[0] + 7) / 8);
     return request->server->arguments;
 }

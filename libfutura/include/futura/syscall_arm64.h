@@ -81,3 +81,6 @@ static inline uint64_t fut_tls_pointer(void)
     __asm__("mrs %0, tpidr_el0" : "=r"(base));
     return base;
 }
+
+// Copies whole words that do not overlap.
+static inline void fut_copy_words(void *to, const void *from, size_t words) { __builtin_memcpy(to, from, words * 8); }

@@ -36,3 +36,6 @@ static inline void fut_ipc_plain(struct fut_msg *m)
 }
 
 static inline void *fut_tls_word(unsigned n) { return fut_host_tls_word(n); }
+
+// Copies whole words that do not overlap.
+static inline void fut_copy_words(void *to, const void *from, size_t words) { __builtin_memcpy(to, from, words * 8); }

@@ -89,3 +89,9 @@ static inline uint64_t fut_tls_pointer(void)
 {
     return (uint64_t)fut_tls_word(0); // the block begins with its own address
 }
+
+// Copies whole words that do not overlap. One instruction a word, without the vector registers.
+static inline void fut_copy_words(void *to, const void *from, size_t words)
+{
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
