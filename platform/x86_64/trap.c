@@ -6,6 +6,7 @@
 #include "x86.h"
 #include <thread.h>
 #include <base.h>
+#include <debug/log.h>
 
 static const char *const names[32] = {
     "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "undefined instruction",
@@ -66,6 +67,15 @@ struct thread *x86_trap(struct thread *t, uint64_t vector, uint64_t error)
     }
 }
 
+// The kernel's own registers, before the panic that follows.
+static void show(const struct trap_frame *f)
+{
+    last_frame = f;
+    log_console = true;
+    klog("\n");
+    arch_dump_regs(nullptr);
+}
+
 void x86_trap_kernel(struct trap_frame *f)
 {
     struct thread *idle = nullptr;
@@ -80,14 +90,14 @@ void x86_trap_kernel(struct trap_frame *f)
             }
         }
     }
-    last_frame = f;
+    show(f);
     panic("%s in the kernel: pc %lx, error %lx, address %lx", f->vector < 32 && names[f->vector] ?
                  names[f->vector] : "exception", f->pc, f->error, f->vector == 14 ? READ_CR(2) : 0);
 }
 
 void x86_fatal(struct trap_frame *f)
 {
-    last_frame = f;
+    show(f);
     panic("%s: pc %lx, sp %lx, cs %lx", names[f->vector], f->pc, f->rsp, f->cs);
 }
 
