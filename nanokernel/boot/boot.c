@@ -123,7 +123,7 @@ static struct thread *make_first_task(struct boot *boot)
     arch_thread_init(thread, entry, stack + STACK_BYTES, at, 0);
     must(thread_pin_ipc(thread, ipc), "the IPC buffer");
     thread->priority = thread->base_priority = thread->ceiling = PRIORITIES - 1;
-    thread->suspended = false;
+    thread_set_suspended(thread, false);
     klog("first task: %.32s, %lu KiB\n", name, (unsigned long)(bytes >> 10));
     return thread;
 }

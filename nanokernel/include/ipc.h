@@ -40,6 +40,7 @@ struct channel {
     struct event *event;       // referenced
     struct list watches;
     uint64_t server_id;        // Task whose thread received last
+    bool attention;            // perhaps something beside the queue is there, or it is dead: not for the fast path
     bool dead;
     bool waking;               // receivers are being served: what is queued meanwhile is looked at afterwards
 };

@@ -53,9 +53,11 @@ void account_return_pages(struct account *a, uint64_t pages);
 #define HANDLE_INDEX(h) ((h) & ((1u << FUT_HANDLE_INDEX_BITS) - 1))
 #define HANDLE_GENERATION(h) ((h) >> FUT_HANDLE_INDEX_BITS & 0xfff)
 
+#define CAP_NO_HANDLE 0xffffffffu // outside every table
+
 struct cap {
     struct object *object;   // null: free
-    uint32_t handle;         // 0: free
+    uint32_t handle;         // CAP_NO_HANDLE: free
     uint32_t rights;         // free: the handle last used
     struct cap *parent, *child, *next, *prev; // free: next is the next free slot; stale Reply: see ipc.h
     uint64_t type : 8, sequence : 56;
@@ -82,7 +84,7 @@ static inline struct cap *cap_lookup(const struct cap_table *table, fut_handle_t
     if (unlikely(!leaf))
         return nullptr;
     struct cap *c = &leaf[index % CAP_LEAF_SLOTS];
-    return likely(c->handle == h && h != 0) ? c : nullptr;
+    return likely(c->handle == h) ? c : nullptr;
 }
 
 // Finds a capability of this type (FUT_OBJ_NONE: any) with all of `rights`.

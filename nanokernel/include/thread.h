@@ -26,7 +26,8 @@ struct task {
 
 #define ATTENTION_RESTART 0x1u // run the system call again
 #define ATTENTION_PENDING 0x2u // an interruption was posted
-#define ATTENTION_FAULT   0x4u // the fault Session answered: see thread.fault_code
+#define ATTENTION_TIMER   0x4u // its wait has a deadline
+#define ATTENTION_SUSPENDED 0x8u // as thread.suspended
 
 struct queue_node { struct list link; uint32_t kind; };
 #define QUEUE_CALL   1u
@@ -43,7 +44,7 @@ struct thread {
     struct task *task;
     struct space *space;
     uint32_t state;          // FUT_THREAD_*
-    uint32_t attention;      // ATTENTION_*: anything to do before user mode
+    uint32_t attention;      // ATTENTION_*: anything that the fast paths leave to others
     uint64_t native_base, native_bytes; // copied from the task
     uint8_t priority, base_priority;
     uint8_t ceiling;         // what it may give itself and its threads
@@ -55,7 +56,7 @@ struct thread {
     struct channel *channel; // SENDING, CALLING, RECEIVING, PAGING: where
     struct session *session; // SENDING, CALLING: through which (referenced while SENDING)
     uint32_t perms;          // of the capability used
-    uint64_t counter_ticks;  // CPU time used
+    uint64_t counter_ticks;  // CPU time used, by itself and by servers in its name
 
     struct queue_node queue; // run queue, channel queue, waiters of an Event, WaitSet or futex
     struct list cancel_link; // in channel.cancels
@@ -94,10 +95,11 @@ struct thread {
 struct cpu {
     struct arch_cpu arch;    // first
     struct thread *current;  // null: idle
+    struct thread *payer;    // whose CPU time runs: current, or the caller that it serves; null: idle
     struct space *space;     // loaded; referenced by nobody: freeing it switches away first
     uint64_t ready;          // bit p: queue p is not empty
     struct list queue[PRIORITIES];
-    uint64_t counter;        // arch_counter() when `current` was charged last
+    uint64_t counter;        // arch_counter() when the payer was charged last
     uint64_t slice_end;      // ns; FUT_FOREVER: no time slice runs
     uint64_t timer_set;      // what arch_timer_set was told last
     uint64_t idle_ticks, switches, calls, faults, interrupts;
@@ -108,6 +110,11 @@ extern struct cpu cpus[];
 void sched_init(void);
 void thread_ready(struct thread *t);          // makes it runnable (or suspended)
 void thread_dequeue(struct thread *t);        // out of the run queue, if in one
+static inline void thread_set_suspended(struct thread *t, bool suspended)
+{
+    t->suspended = suspended;
+    t->attention = (t->attention & ~ATTENTION_SUSPENDED) | (suspended ? ATTENTION_SUSPENDED : 0);
+}
 void thread_set_priority(struct thread *t, uint8_t effective);
 struct thread *leave(void);                   // how every slow entry ends: what runs next
 struct thread *schedule(void);

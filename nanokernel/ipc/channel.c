@@ -36,7 +36,7 @@ static void session_forget(struct session *s)
 
 static void close_channel(struct channel *ch)
 {
-    ch->dead = true;
+    ch->dead = ch->attention = true;
     while (!list_empty(&ch->receivers))
         thread_abort(list_first(&ch->receivers, struct thread, queue.link), FUT_ERR_PEER_CLOSED);
     while (!list_empty(&ch->queue)) {
@@ -198,8 +198,10 @@ fut_status_t sys_channel_bind(struct thread *t, const uint64_t *a, uint64_t *)
     ch->event = event;
     if (event) {
         event->channel = ch;
-        if (event->bits)
+        if (event->bits) {
+            ch->attention = true;
             channel_wake(ch);
+        }
     }
     return FUT_OK;
 }

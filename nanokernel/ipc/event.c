@@ -34,8 +34,10 @@ void event_signal(struct event *e, uint64_t bits)
             e->bits &= ~got;
         thread_wake(t, FUT_OK, got);
     }
-    if (e->bits && e->channel)
+    if (e->bits && e->channel) {
+        e->channel->attention = true;
         channel_wake(e->channel);
+    }
     list_each(&e->entries, struct waitset_entry, in_event, entry) {
         if (!(e->bits & entry->mask))
             continue;

@@ -30,15 +30,14 @@ static inline void copy_body(struct thread *to, const struct thread *from, uint6
         memcpy(to->ipc_second, from->ipc_second, bytes - first);
 }
 
-static inline struct thread *hand_over(struct cpu *cpu, struct thread *from, struct thread *to)
+static inline struct thread *hand_over(struct cpu *cpu, struct thread *to)
 {
-    uint64_t now = arch_counter();
-    from->counter_ticks += now - cpu->counter;
-    cpu->counter = now;
-    cpu->current = to;
-    if (to->space != cpu->space) {
-        cpu->space = to->space;
-        arch_switch_space(&to->space->arch);
+    cpu->current = to; // cpu->payer stays
+    struct space *s = to->space;
+    if (s != cpu->space) {
+        __builtin_assume(s != nullptr);
+        cpu->space = s;
+        arch_switch_space(&s->arch);
     }
     return to;
 }
@@ -54,33 +53,32 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *from, str
     struct session *s = object_of(c->object, struct session);
     struct channel *ch = s->channel;
     struct list *first = ch->receivers.next;
-    if (unlikely(first == &ch->receivers || !list_empty(&ch->queue)))
+    if (unlikely(first == &ch->receivers)) // somebody waits: so nothing is queued
         return nullptr;
     struct thread *r = container_of(first, struct thread, queue.link);
     struct cpu *cpu = arch_cpu();
-    if (unlikely(r->attention || r->suspended || r->timer.in || (cpu->ready >> t->priority) > 1))
+    if (unlikely(r->attention || (cpu->ready && (cpu->ready >> t->priority) > 1)))
         return nullptr;
     if (buffer && unlikely(!buffers_ok(t, r, tag, w0)))
         return nullptr;
-    list_remove(first);
+    // Out of the list; its own links are written before they are read again.
+    struct list *second = first->next;
+    ch->receivers.next = second;
+    second->prev = &ch->receivers;
     s->object.refs++;
     t->session = s;
-    t->channel = ch;
-    t->perms = c->rights >> 16;
     t->call_flags = *control >> 8 & 0xff;
     t->state = FUT_THREAD_CALLING;
     t->server = r;
-    t->reply_cap = nullptr;
     r->caller = t;
     r->stale_caller = false;
-    r->channel = nullptr;
     r->state = FUT_THREAD_RUNNABLE;
     if (t->priority > r->priority)
         r->priority = t->priority; // it runs: in no queue
     cpu->calls++;
     *control = (uint64_t)(c->rights >> 16) << 32 | (uint64_t)FUT_RECV_CALL << 48;
     *badge = s->node.key;
-    return hand_over(cpu, t, r);
+    return hand_over(cpu, r);
 }
 
 // The caller, answered and now running; its control and aux registers are 0.
@@ -94,18 +92,15 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *from, str
         return nullptr;
     struct channel *ch = object_of(c->object, struct channel);
     struct cpu *cpu = arch_cpu();
-    if (unlikely(!list_empty(&ch->queue) || ch->stale || !list_empty(&ch->cancels) || (ch->event && ch->event->bits) ||
-                 ch->dead || ch->server_id != t->task->object.id || caller->state != FUT_THREAD_CALLING ||
-                 caller->attention || caller->suspended || caller->timer.in || (cpu->ready >> caller->priority) > 1))
+    if (unlikely(!list_empty(&ch->queue) || ch->attention || ch->server_id != t->task->object.id ||
+                 caller->state != FUT_THREAD_CALLING || caller->attention ||
+                 (cpu->ready && (cpu->ready >> caller->priority) > 1)))
         return nullptr;
     struct session *s = caller->session;
     if (unlikely(s->object.refs == 1) || (buffer && unlikely(!buffers_ok(t, caller, tag, w0))))
         return nullptr;
     s->object.refs--;
     caller->session = nullptr;
-    caller->channel = nullptr;
-    caller->server = nullptr;
-    caller->cancel_wanted = false;
     caller->state = FUT_THREAD_RUNNABLE;
     t->caller = nullptr;
     t->priority = t->base_priority;
@@ -113,7 +108,7 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *from, str
     t->channel = ch;
     t->call_flags = control >> 8 & 0xff;
     list_append(&ch->receivers, &t->queue.link);
-    return hand_over(cpu, t, caller);
+    return hand_over(cpu, caller);
 }
 
 static inline struct thread *fast_call(struct thread *t, uint64_t *control, uint64_t tag, uint64_t *badge)

@@ -164,7 +164,6 @@ static void end_call(struct thread *t) // t is no longer a caller
     t->cancel_wanted = false;
     t->server = nullptr;
     t->reply_cap = nullptr;
-    t->channel = nullptr;
     object_unref(&t->session->object);
     t->session = nullptr;
 }
@@ -239,6 +238,7 @@ void reply_make_stale(struct thread *t)
         if (c->next)
             c->next->prev = c;
         ch->stale = c;
+        ch->attention = true;
     }
     end_call(t);
     if (c && !ch->dead)
@@ -363,6 +363,7 @@ void channel_queue_cancel(struct thread *t)
     if (ch->dead)
         return;
     list_append(&ch->cancels, &t->cancel_link);
+    ch->attention = true;
     channel_wake(ch);
 }
 
@@ -377,7 +378,6 @@ static void deliver_call(struct thread *t, struct thread *r, uint32_t kind)
         timer_stop(t);
         object_unref(&s->object);
         t->session = nullptr;
-        t->channel = nullptr;
         ipc_finish(t, FUT_OK, 0);
         thread_ready(t);
         return;
@@ -414,6 +414,7 @@ static bool receive(struct channel *ch, struct thread *r)
         put_notice(r, FUT_RECV_EVENT, 0, bits);
         return true;
     }
+    ch->attention = ch->stale || !list_empty(&ch->cancels);
     while (!list_empty(&ch->queue)) {
         struct queue_node *n = list_first(&ch->queue, struct queue_node, link);
         list_remove(&n->link);
@@ -451,7 +452,6 @@ static void end_receive(struct thread *r)
 {
     timer_stop(r);
     list_remove(&r->queue.link);
-    r->channel = nullptr;
 }
 
 void channel_wake(struct channel *ch)
@@ -555,9 +555,9 @@ static struct thread *go_on(struct thread *t, struct thread *next)
     struct cpu *cpu = arch_cpu();
     if (!next)
         return leave();
-    if (likely(t->state != FUT_THREAD_RUNNABLE && cpu->current == t && !next->suspended && !next->attention &&
+    if (likely(t->state != FUT_THREAD_RUNNABLE && cpu->current == t && !next->attention &&
                !object_reap_pending() && (cpu->ready >> next->priority) <= 1))
-        return hand_over(cpu, t, next);
+        return hand_over(cpu, next);
     thread_ready(next);
     return leave();
 }

@@ -77,6 +77,7 @@ void thread_wait_page(struct thread *t, struct memory *m, uint64_t offset, uint3
     t->fault_offset = offset;
     t->fault_access = access;
     list_append(&m->faulters, &t->fault_link);
+    list_init(&t->queue.link);
     if (asked)
         return;
     t->queue.kind = QUEUE_PAGER;

@@ -22,7 +22,7 @@ fut_status_t thread_new(struct task *task, struct thread **out)
     t->native_base = task->native_base;
     t->native_bytes = task->native_bytes;
     t->priority = t->base_priority = t->ceiling = FUT_PRIORITY_DEFAULT;
-    t->suspended = true;
+    thread_set_suspended(t, true);
     list_init(&t->queue.link);
     list_init(&t->cancel_link);
     list_init(&t->fault_link);
@@ -45,7 +45,6 @@ void thread_unwait(struct thread *t)
             list_remove(&t->queue.link);
             object_unref(&t->session->object);
             t->session = nullptr;
-            t->channel = nullptr;
             break;
         }
         [[fallthrough]]; // a fault that was received is a call
@@ -142,9 +141,12 @@ void thread_destroy(struct thread *t)
     t->fault_session = nullptr;
     arch_thread_free(t);
     struct cpu *cpu = arch_cpu();
-    if (cpu->current == t) {
+    if (cpu->current == t || cpu->payer == t) {
         cpu_charge(cpu);
-        cpu->current = nullptr;
+        if (cpu->current == t)
+            cpu->current = nullptr;
+        if (cpu->payer == t)
+            cpu->payer = cpu->current;
     }
     struct task *task = t->task;
     task->cpu_ticks += t->counter_ticks;
@@ -273,7 +275,7 @@ fut_status_t sys_thread_resume(struct thread *t, const uint64_t *a, uint64_t *)
     if (status)
         return status;
     if (n->suspended) {
-        n->suspended = false;
+        thread_set_suspended(n, false);
         if (n->state == FUT_THREAD_RUNNABLE)
             thread_ready(n);
     }
@@ -287,7 +289,7 @@ fut_status_t sys_thread_suspend(struct thread *t, const uint64_t *a, uint64_t *)
     if (status)
         return status;
     thread_dequeue(n);
-    n->suspended = true;
+    thread_set_suspended(n, true);
     return FUT_OK;
 }
 
@@ -340,7 +342,8 @@ fut_status_t sys_thread_info(struct thread *t, const uint64_t *a, uint64_t *)
         .cpu_ns = ticks_to_ns(n->counter_ticks),
         .state = n->state == FUT_THREAD_RUNNABLE && n->suspended ? FUT_THREAD_SUSPENDED : n->state,
         .priority = n->base_priority,
-        .waits_on = n->channel ? n->channel->object.id : n->waits_on ? n->waits_on->id :
+        .waits_on = n->session ? n->session->channel->object.id :
+                    n->state == FUT_THREAD_RECEIVING ? n->channel->object.id : n->waits_on ? n->waits_on->id :
                     n->fault_memory ? n->fault_memory->object.id : 0,
     };
     return user_write(t, a[1], &info, sizeof info);

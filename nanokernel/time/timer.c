@@ -19,6 +19,7 @@ void timer_start(struct thread *t, uint64_t deadline)
     if (deadline == FUT_FOREVER)
         return;
     t->timer.key = deadline;
+    t->attention |= ATTENTION_TIMER;
     tree_insert(&timers, &t->timer);
     next_deadline = min(next_deadline, deadline);
 }
@@ -28,6 +29,7 @@ void timer_stop(struct thread *t)
     if (!t->timer.in)
         return;
     tree_remove(&timers, &t->timer);
+    t->attention &= ~ATTENTION_TIMER;
     if (t->timer.key == next_deadline)
         find_next();
 }

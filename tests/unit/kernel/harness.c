@@ -44,7 +44,7 @@ void harness_boot(void)
     give(root, &root_thread->object, RIGHTS_THREAD);
     object_unref(&root->object);
     object_unref(&root_thread->object);
-    root_thread->suspended = false;
+    thread_set_suspended(root_thread, false);
     root_thread->ceiling = 20;
     root_thread->priority = root_thread->base_priority = 1;
     thread_ready(root_thread);
@@ -61,7 +61,7 @@ struct user user_new(struct account *account, uint32_t priority)
     object_unref(&u.task->object);
     object_unref(&u.thread->object);
     u.thread->priority = u.thread->base_priority = u.thread->ceiling = (uint8_t)priority;
-    u.thread->suspended = false;
+    thread_set_suspended(u.thread, false);
     thread_ready(u.thread);
     return u;
 }
@@ -75,7 +75,7 @@ struct thread *user_thread(struct user *u, uint32_t n)
     give(root, &t->object, RIGHTS_THREAD);
     object_unref(&t->object);
     t->priority = t->base_priority = t->ceiling = u->thread->base_priority;
-    t->suspended = false;
+    thread_set_suspended(t, false);
     thread_ready(t);
     return t;
 }
@@ -94,7 +94,7 @@ void run_as(struct thread *t)
         thread_ready(was);
     // What the dispatcher does when it picks t.
     thread_dequeue(t);
-    cpu->current = t;
+    cpu->current = cpu->payer = t;
     cpu->space = t->space;
     while (t->attention & ATTENTION_RESTART) {
         t->attention &= ~ATTENTION_RESTART;

@@ -62,7 +62,7 @@ static void visit_thread(struct thread *t)
     ref(&t->task->object);
     if (t->state == FUT_THREAD_DEAD) {
         CHECK(!t->space && !t->queued && !t->timer.in && !t->ipc_page[0] && !t->frames_page && !t->caller);
-        CHECK(list_empty(&t->queue.link) && t->reply.handles == 0);
+        CHECK(t->reply.handles == 0);
         return;
     }
     ref(&t->space->object);
@@ -85,7 +85,8 @@ static void visit_thread(struct thread *t)
         CHECK((t->server && t->server->caller == t) || (t->reply_cap && t->reply_cap->object == &t->reply));
         CHECK(!(t->server && t->reply_cap));
     } else {
-        CHECK(!t->reply_cap && !t->server && t->reply.handles == 0);
+        CHECK(!t->reply_cap && !t->cancel_wanted && t->reply.handles == 0);
+        CHECK(t->state == FUT_THREAD_SENDING || t->state == FUT_THREAD_FAULTED || !t->session);
     }
     switch (t->state) {
     case FUT_THREAD_SENDING:
@@ -129,6 +130,7 @@ static void visit_thread(struct thread *t)
     }
     if (t->timer.in)
         CHECK(waits(t));
+    CHECK(t->timer.in == !!(t->attention & ATTENTION_TIMER) && t->suspended == !!(t->attention & ATTENTION_SUSPENDED));
     for (int i = 0; i < 2; i++)
         if (t->ipc_page[i])
             CHECK(t->ipc_page[i]->pins > 0 && t->ipc_page[i]->state == PAGE_USED);
@@ -158,7 +160,7 @@ static void visit_task(struct task *t)
             struct cap *c = &leaf[i];
             CHECK(c->task == t);
             if (!c->object) {
-                CHECK(c->handle == 0);
+                CHECK(c->handle == CAP_NO_HANDLE);
                 free_count++;
                 continue;
             }
@@ -311,6 +313,7 @@ static void visit_channel(struct channel *ch)
         CHECK(s->notice_state == NOTICE_NONE || s->object.handles == 0);
         CHECK(s->object.handles > 0 || s->notice_state != NOTICE_NONE);
     }
+    CHECK(ch->attention || (!ch->stale && list_empty(&ch->cancels) && !(ch->event && ch->event->bits)));
     // A receiver does not wait while something is there for it.
     if (!list_empty(&ch->receivers))
         CHECK(list_empty(&ch->queue) && !(ch->event && ch->event->bits));
