@@ -239,8 +239,10 @@ class Case:
         path = os.path.join(self.work, "shared.img")
         with open(path + ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # several cases may start at once
-            if not os.path.exists(path):
-                self.call([FUTURA, "image", "--arch", self.arch, "--output", path, "--size", "512M"])
+            # Native programs lie on the disk: it is made anew when the build has changed.
+            built = os.path.getmtime(os.path.join(ROOT, "build", self.arch, "boot.cpio"))
+            if not os.path.exists(path) or os.path.getmtime(path) < built:
+                self.call([FUTURA, "image", "--arch", self.arch, "--output", path, "--size", "512M", "--fresh"])
         return path
 
     def call(self, argv):
