@@ -44,6 +44,24 @@ static long terminal(struct posix_fd *file, uint32_t request, u64 c)
     io_file_t as_file = {file->handle};
     uint32_t x, y;
     fut_status_t status;
+    switch (request) { // a background process must not change the terminal (POSIX 11.1.4)
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+    case TCSETS2:
+    case TCSETS2 + 1:
+    case TCSETS2 + 2:
+    case TCFLSH:
+    case TCXONC:
+    case TCSBRK:
+    case TCSBRKP: {
+        long allowed = posix_terminal_allowed(file, true);
+        if (allowed != 0)
+            return allowed;
+        break;
+    }
+    default: break;
+    }
     switch (request) {
     case TCGETS:
     case TCGETS2: {

@@ -12,7 +12,7 @@
 #define MAX_TRANSFER ((size_t)0x7ffff000)
 
 // A terminal's own rules come before its bytes: a background process must not read (POSIX 11.1.4).
-static long terminal_allowed(const struct posix_fd *f, bool write)
+long posix_terminal_allowed(const struct posix_fd *f, bool write)
 {
     bool allowed;
     long error = posix_errno(process_process_terminal_access(posix.process, (io_file_t){f->handle}, write, &allowed));
@@ -64,7 +64,7 @@ long posix_read(unsigned fd, uint64_t to, size_t bytes, uint64_t offset)
     case FUT_POSIX_KIND_TERMINAL: {
         if (offset != POSIX_AT_OFFSET)
             return -ESPIPE;
-        long error = terminal_allowed(f, false);
+        long error = posix_terminal_allowed(f, false);
         if (error != 0)
             return error;
         break;

@@ -132,6 +132,7 @@ long posix_close_range(unsigned first, unsigned last, unsigned flags);
 #define POSIX_AT_OFFSET UINT64_MAX // read and write at the description's own offset
 long posix_read(unsigned fd, uint64_t user_to, size_t bytes, uint64_t offset);
 long posix_write(unsigned fd, uint64_t user_from, size_t bytes, uint64_t offset);
+long posix_terminal_allowed(const struct posix_fd *f, bool write); // 0; else the process is in the background
 long posix_seek(unsigned fd, int64_t offset, unsigned whence);
 long posix_stat_fd(unsigned fd, struct io_stat *st);
 long posix_set_attr_fd(unsigned fd, const struct io_set_attr *a);
