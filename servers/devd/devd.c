@@ -3,8 +3,8 @@
 // See devd.h. One loop: the Devices protocol, the Event in which bit i tells that the host of device i has
 // ended, and a timer for delayed restarts.
 //
-// When devd itself is restarted it finds the machine anew: every device with a driver is reset and gets a new
-// host and a new Channel under the same name. Hosts of the devd before belong to its account and are gone.
+// When devd itself is restarted it ends the hosts of the devd before and finds the machine anew: every device with a
+// driver is reset and gets a new host behind the same Channel (keep.c).
 #include "devd.h"
 #include <fipc/device.h>
 #include <futura/log.h>
@@ -39,6 +39,7 @@ struct device *device_add(const char *name)
     struct device *d = &devices[device_count++];
     *d = (struct device){.bus = NO_BUS};
     snprintf(d->name, sizeof d->name, "%s", name);
+    keep_restore(d);
     return d;
 }
 
@@ -211,6 +212,7 @@ int main(void)
         fut_log("devd: machine or boot archive missing");
         return 1;
     }
+    keep_open();
     find_devices();
     for (size_t i = 0; i < device_count; i++) {
         struct device *d = &devices[i];

@@ -77,6 +77,12 @@ void pci_quiesce(struct device *d);                       // after it has ended:
 bool acpi_find(uint64_t rsdp);
 bool devicetree_find(const void *tree, size_t bytes);
 
+// keep.c: what the next devd takes over.
+void keep_open(void);                       // ends the hosts of the devd before
+void keep_restore(struct device *d);        // before the device is set up
+void keep_started(struct device *d);
+void keep_ended(struct device *d);          // before its task's handle is deleted
+
 // host.c
 void host_start(struct device *d);
 void host_ended(struct device *d);

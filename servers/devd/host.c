@@ -98,6 +98,7 @@ static fut_status_t start(struct device *d)
 static void release(struct device *d)
 {
     if (d->host.task) {
+        keep_ended(d);
         (void)fut_task_destroy(d->host.task);
         (void)fut_cap_delete(d->host.thread);
         (void)fut_cap_delete(d->host.space);
@@ -134,6 +135,7 @@ void host_start(struct device *d)
         return;
     }
     d->state = DEVICE_RUNNING;
+    keep_started(d);
 }
 
 void host_ended(struct device *d)

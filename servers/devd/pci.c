@@ -119,7 +119,7 @@ fut_status_t pci_prepare(struct device *d)
         return FUT_ERR_INVALID;
     }
     d->msi.device = (uint32_t)d->bus << 8 | (uint32_t)d->slot << 3 | d->function;
-    fut_status_t status = fut_irq_msi(machine, &d->msi, &d->irq);
+    fut_status_t status = d->irq ? FUT_OK : fut_irq_msi(machine, &d->msi, &d->irq);
     if (status != FUT_OK) {
         return status;
     }
