@@ -57,6 +57,8 @@ static void set_level(struct readiness *r, uint64_t level)
 
 void pipe_update_readiness(struct pipe *p)
 {
+    if (p->read_ready.event == 0 && p->write_ready.event == 0)
+        return;
     set_level(&p->read_ready, (p->ring.used != 0 ? IO_READY_IN : 0) | (p->writers == 0 ? IO_READY_HANGUP : 0));
     set_level(&p->write_ready, (ring_space(&p->ring) >= RING_ATOMIC ? IO_READY_OUT : 0) |
                                    (p->readers == 0 ? IO_READY_ERROR : 0));
@@ -197,7 +199,7 @@ static void finish(struct pipe_wait *w, fut_status_t status)
 
 static void pump(struct pipe *p)
 {
-    bool moved = true;
+    bool moved = p->writing != nullptr || p->reading != nullptr;
     while (moved) {
         moved = false;
         struct pipe_wait *w = p->writing;
