@@ -638,7 +638,7 @@ static void orphans(void) {
 static void damaged(const char *options) {
     // Whatever bits are wrong: errors, no crash. (What e2fsck says afterwards is not asked.)
     run("cp %s %s.good", image, image);
-    for (unsigned round = 0; round < 60; round++) {
+    for (unsigned round = 0; round < 30; round++) {
         run("cp %s.good %s", image, image);
         struct block_device *d = image_open(image, false);
         unsigned char *page = pool_take(0);
@@ -735,7 +735,7 @@ static void empty_a(void) {
 int main(int argc, char **argv) {
     setvbuf(stdout, nullptr, _IONBF, 0);
     uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 0) : 1;
-    unsigned operations = argc > 2 ? (unsigned)atoi(argv[2]) : 6000;
+    unsigned operations = argc > 2 ? (unsigned)atoi(argv[2]) : 2000;
     static const struct { const char *options; unsigned mib; } images[] = {
         {"-t ext4 -b 4096", 64}, {"-t ext4 -b 1024", 48}, {"-t ext2 -b 1024", 48}, {"-t ext2 -b 4096", 64},
         {"-t ext3 -b 2048 -I 128", 48}, {"-t ext4 -b 4096 -O ^has_journal,^flex_bg,^64bit", 64},
