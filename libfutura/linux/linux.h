@@ -85,6 +85,7 @@ bool dirent_out(struct dirent_cursor *c, uint64_t ino, uint64_t next, uint8_t ki
 // signal.c
 void deliver_signals(struct fut_frame *frame, long result, bool in_call);
 void deliver_fault(struct fut_frame *frame);
+void linux_bad_return(void); // <arch>/entry.S
 // <arch>/frame.c: false when the program's stack does not take the frame.
 bool frame_push(struct fut_frame *frame, unsigned signal, const struct posix_action *action,
                 const struct linux_siginfo *info, uint64_t mask, uint64_t stack_top, bool on_altstack);

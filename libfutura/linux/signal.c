@@ -17,6 +17,8 @@ bool altstack_covers(uint64_t sp)
     posix_exit(signal); // the default action did not end the process, but this signal must
 }
 
+void linux_bad_return(void) { kill_by(SIGSEGV); }
+
 static void push(struct fut_frame *frame, unsigned signal, const struct linux_siginfo *info)
 {
     struct posix_thread *self = &posix_self;

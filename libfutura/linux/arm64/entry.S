@@ -19,6 +19,8 @@ linux_upcall_entry: // x0: struct fut_frame
 leave:
         mov x8, #FUT_SYS_UPCALL_RETURN
         svc #0
+        // It comes back only when the frame holds what no program may have: rt_sigreturn with nonsense.
+        bl linux_bad_return
         brk #1
 
         // A forked child: the copy of the caller's frame is the newest one.

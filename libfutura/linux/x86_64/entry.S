@@ -17,6 +17,8 @@ linux_upcall_entry: // rdi: struct fut_frame
 leave:
         movl $FUT_SYS_UPCALL_RETURN, %eax
         syscall
+        // It comes back only when the frame holds what no program may have: rt_sigreturn with nonsense.
+        call linux_bad_return
         ud2
 
         // A forked child: the copy of the caller's frame is the newest one.

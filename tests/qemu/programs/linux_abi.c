@@ -505,8 +505,32 @@ static void handle(int s, void (*h)(int), int flags)
     sigaction(s, &a, NULL);
 }
 
+static void spoil_frame(int s, siginfo_t *si, void *uc)
+{
+    ucontext_t *u = uc;
+    (void)s;
+    (void)si;
+#ifdef __x86_64__
+    u->uc_mcontext.gregs[REG_RIP] = (long long)0x8000000000000000;
+#else
+    u->uc_mcontext.pc = 0xffff000000000000;
+#endif
+}
+
 static void test_signals(void)
 {
+    // A frame that no program may return to ends the program, and nothing else.
+    pid_t spoiled = fork();
+    if (spoiled == 0) {
+        struct sigaction sa;
+        memset(&sa, 0, sizeof sa);
+        sa.sa_sigaction = spoil_frame;
+        sa.sa_flags = SA_SIGINFO;
+        sigaction(SIGUSR1, &sa, NULL);
+        raise(SIGUSR1);
+        _exit(0);
+    }
+    CHECK((exit_status(spoiled) & 0x7f) == SIGSEGV);
     sigset_t set, old;
     handle(SIGUSR1, count, 0);
     got = 0;
