@@ -48,15 +48,15 @@ resume_same:
 switch_thread:
     mov %rax, %gs:CPU_THREAD
     mov %rax, %rbx
+    // Written even if it is the same value: a program that loads a selector into fs changes the base, and the
+    // thread that comes after it must not notice.
     mov T_TLS(%rbx), %rax
-    cmp %rax, %gs:CPU_TLS
-    je 1f
     mov %rax, %gs:CPU_TLS
     mov %rax, %rdx
     shr $32, %rdx
     mov $0xc0000100, %ecx       // MSR_FS_BASE
     wrmsr
-1:  mov %rbx, %rax
+    mov %rbx, %rax
     cmp %rax, %gs:CPU_FP_OWNER
     setne %cl
     cmp %cl, %gs:CPU_FP_TRAP
