@@ -36,7 +36,12 @@ long posix_fork(uint64_t flags, uint64_t entry, uint64_t argument, uint32_t exit
             handles[count++] = posix.fd[fd].handle;
     uint32_t pid;
     fut_status_t status = process_process_fork(posix.process, &start, (struct fut_u32_view){.data = handles, .len = count}, &pid);
-    return status == FUT_OK ? (long)pid : posix_errno(status);
+    if (status != FUT_OK)
+        return posix_errno(status);
+    // The child first: it usually sets its signals and then executes another program, and what the parent writes
+    // before that is copied for nothing; and a signal sent at once finds the child's own dispositions.
+    (void)fut_yield();
+    return (long)pid;
 }
 
 void posix_after_fork(void)
