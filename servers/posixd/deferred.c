@@ -5,10 +5,12 @@
 
 static struct deferred *first;
 
-void deferred_add(struct deferred *d, struct fut_request *req, void (*cancel)(struct deferred *),
+bool deferred_add(struct deferred *d, struct fut_request *req, void (*cancel)(struct deferred *),
                   void (*drop)(struct deferred *))
 {
     d->reply = fut_request_defer(req);
+    if (d->reply.h == 0)
+        return false;
     d->cancel = cancel;
     d->drop = drop;
     d->next = first;
@@ -16,6 +18,7 @@ void deferred_add(struct deferred *d, struct fut_request *req, void (*cancel)(st
         first->link = &d->next;
     first = d;
     d->link = &first;
+    return true;
 }
 
 void deferred_take(struct deferred *d)

@@ -113,6 +113,11 @@ fut_status_t fifo_open(struct fut_request *req, const struct io_stat *node, uint
     o->file = *out;
     o->next = p->opening;
     p->opening = o;
-    deferred_add(&o->deferred, req, open_cancel, open_drop);
+    if (!deferred_add(&o->deferred, req, open_cancel, open_drop)) {
+        unlink_open(o);
+        (void)fut_cap_delete(out->h);
+        heap_free(o);
+        return IO_ERROR_NO_MEMORY;
+    }
     return FUT_DEFER;
 }

@@ -196,7 +196,11 @@ fut_status_t fork_handle(struct fut_request *req, const struct process_start *s,
         wait->child = child;
         wait->pid = child->pid;
         child->vfork_waiter = &wait->deferred;
-        deferred_add(&wait->deferred, req, vfork_answer, vfork_drop);
+        if (!deferred_add(&wait->deferred, req, vfork_answer, vfork_drop)) {
+            child->vfork_waiter = nullptr; // the parent goes on at once: the child has memory of its own anyway
+            heap_free(wait);
+            wait = nullptr;
+        }
     }
     (void)fut_thread_resume(child->threads[s->slot].handle);
     return wait != nullptr ? FUT_DEFER : FUT_OK;

@@ -189,7 +189,10 @@ static fut_status_t shutdown(struct fut_request *req)
     (void)all_signalled(SIG_TERM);
     end.waiting = true;
     end.deadline = now_ns() + TERM_GRACE;
-    deferred_add(&end.deferred, req, end_cancel, end_drop);
+    if (!deferred_add(&end.deferred, req, end_cancel, end_drop)) {
+        end.waiting = false;
+        return IO_ERROR_NO_MEMORY;
+    }
     timer_rearm();
     return FUT_DEFER;
 }

@@ -265,7 +265,11 @@ static fut_status_t wait_for_it(struct fut_request *req, const struct pipe_wait 
     while (*at != nullptr)
         at = &(*at)->next;
     *at = w;
-    deferred_add(&w->deferred, req, wait_cancel, wait_drop);
+    if (!deferred_add(&w->deferred, req, wait_cancel, wait_drop)) {
+        take_from_queue(w);
+        wait_free(w);
+        return IO_ERROR_NO_MEMORY;
+    }
     return FUT_DEFER;
 }
 
@@ -338,10 +342,9 @@ static fut_status_t begin_write(struct fut_request *req, struct pipe_wait *w, co
     if (status != FUT_OK)
         return w->done != 0 ? FUT_OK : status;
     if (w->done < w->total) {
-        if (!nonblocking(e))
-            return wait_for_it(req, w, data);
-        if (w->done == 0)
-            return IO_ERROR_TRY_AGAIN;
+        status = nonblocking(e) ? IO_ERROR_TRY_AGAIN : wait_for_it(req, w, data);
+        if (status == FUT_DEFER || w->done == 0)
+            return status;
     }
     return FUT_OK;
 }

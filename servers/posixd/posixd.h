@@ -91,8 +91,9 @@ struct deferred {
     void (*cancel)(struct deferred *d);
     void (*drop)(struct deferred *d);
 };
-void deferred_add(struct deferred *d, struct fut_request *req, void (*cancel)(struct deferred *),
-                  void (*drop)(struct deferred *));
+// False: the capability table is full, the call must be answered now.
+[[nodiscard]] bool deferred_add(struct deferred *d, struct fut_request *req, void (*cancel)(struct deferred *),
+                                void (*drop)(struct deferred *));
 void deferred_take(struct deferred *d);
 void deferred_cancel(fut_reply_t reply);
 void deferred_stale(fut_reply_t reply);

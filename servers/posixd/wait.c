@@ -111,7 +111,11 @@ fut_status_t wait_handle(struct fut_request *req, struct process *p, int32_t whi
     w->options = options;
     w->next = p->waiters;
     p->waiters = w;
-    deferred_add(&w->deferred, req, wait_cancel, wait_drop);
+    if (!deferred_add(&w->deferred, req, wait_cancel, wait_drop)) {
+        unlink_waiter(w);
+        heap_free(w);
+        return IO_ERROR_NO_MEMORY;
+    }
     return FUT_DEFER;
 }
 
