@@ -17,10 +17,19 @@
 [[clang::preserve_none]] void arm64_fast_call(MESSAGE);
 [[clang::preserve_none]] void arm64_fast_reply_recv(MESSAGE);
 
+// What the registers cannot carry: bodies in the IPC buffer, and capabilities. Ranges of memory that the caller
+// lends are described in its buffer, where they stay.
+#define TAG_NEVER (TAG_SLOW & ~(FUT_TAG_LEASE << 28))
+
+static inline bool in_registers(const struct thread *t, uint64_t tag)
+{
+    return likely(!(tag & TAG_SLOW)) || (!(tag & TAG_NEVER) && t->ipc);
+}
+
 [[clang::preserve_none]] void arm64_fast_call(MESSAGE)
 {
     uint64_t out = control, badge;
-    struct thread *r = fast_call(t, &out, tag, &badge);
+    struct thread *r = in_registers(t, tag) ? fast_call(t, &out, 0, &badge) : nullptr;
     if (unlikely(!r))
         [[clang::musttail]] return arm64_ipc_slow(t, control, tag, aux, REST);
     [[clang::musttail]] return arm64_ipc_exit(r, out, tag, badge, REST);
@@ -28,7 +37,7 @@
 
 [[clang::preserve_none]] void arm64_fast_reply_recv(MESSAGE)
 {
-    struct thread *caller = fast_reply_recv(t, control, tag, aux);
+    struct thread *caller = in_registers(t, tag) ? fast_reply_recv(t, control, 0, aux) : nullptr;
     if (unlikely(!caller))
         [[clang::musttail]] return arm64_ipc_slow(t, control, tag, aux, REST);
     [[clang::musttail]] return arm64_ipc_exit(caller, 0, tag, 0, REST);
