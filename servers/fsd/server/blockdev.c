@@ -19,6 +19,7 @@
 
 #define TRIES 50
 #define PAUSE_NS 100000000ull
+#define APPEAR_NS 60000000000ull // for a root disk's driver to start, on a machine that is busy
 
 struct device {
     struct block_device d;
@@ -153,7 +154,7 @@ fs_error blockdev_open(const char *name, bool wait, struct block_device **result
         return FS_NO_MEMORY;
     }
     registry_directory_t registry = {registry_session};
-    struct fut_call_options options = {.deadline = fut_clock() + 10000000000ull};
+    struct fut_call_options options = {.deadline = fut_clock() + APPEAR_NS};
     fut_status_t s = registry_directory_lookup_opt(registry, &options, (struct fut_string){service, (size_t)len}, wait,
                                                    &v->session.h);
     if (s) {
