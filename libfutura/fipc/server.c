@@ -137,14 +137,39 @@ static void handle_notice(struct fut_server *server, const struct fut_msg *m)
     }
 }
 
+// The handles that a reply gives away. If it reaches nobody they are still in this task's table, and nobody
+// would ever delete them: a file would stay open for a program that was killed while it opened it.
+static unsigned moved_caps(const struct fut_msg *m, fut_handle_t moved[FUT_IPC_MAX_CAPS])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < FUT_TAG_CAPS(m->tag); i++) {
+        fut_handle_t word = fut_msg_cap(m, i);
+        if ((word & FUT_CAP_MODE) == FUT_CAP_MOVE)
+            moved[count++] = word & ~FUT_CAP_MODE;
+    }
+    return count;
+}
+
+static void delete_caps(const fut_handle_t *handles, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        (void)fut_cap_delete(handles[i]);
+}
+
 // Sends the reply in *m without waiting for the next message.
 static void reply_now(struct fut_msg *m)
 {
+    fut_handle_t moved[FUT_IPC_MAX_CAPS];
+    unsigned gives = moved_caps(m, moved);
+    uint64_t tag = m->tag;
     m->control = FUT_SYS_REPLY;
     m->aux = 0;
     fut_ipc(m);
-    if (fut_msg_status(m) != FUT_OK)
-        replace_reply(m);
+    if (fut_msg_status(m) == FUT_OK)
+        return;
+    m->tag = tag;
+    replace_reply(m);
+    delete_caps(moved, gives);
 }
 
 // `timer` before the next wait; gives the IPC flags of the wait. The work may use the IPC buffer, so a reply that
@@ -170,6 +195,7 @@ static void arm(struct fut_server *server)
 
 fut_status_t fut_server_loop(struct fut_server *server)
 {
+    fut_handle_t moved[FUT_IPC_MAX_CAPS];
     struct fut_msg m = {};
     bool send = false;
     if (server->event == FUT_HANDLE_NONE && server->alarm != nullptr) {
@@ -188,6 +214,7 @@ fut_status_t fut_server_loop(struct fut_server *server)
             arm(server);
         uint64_t op = send ? FUT_SYS_REPLY_RECV : FUT_SYS_RECV;
         uint64_t tag = m.tag;
+        unsigned gives = send && FUT_TAG_CAPS(tag) != 0 ? moved_caps(&m, moved) : 0;
         m.control = op | flags | (uint64_t)server->channel << 32;
         m.aux = 0;
         fut_ipc(&m);
@@ -197,13 +224,16 @@ fut_status_t fut_server_loop(struct fut_server *server)
             send = handle_call(server, &m, kind == FUT_RECV_SEND);
             continue;
         }
-        if (status == FUT_OK)
+        if (status == FUT_OK) {
+            if (kind == FUT_RECV_STALE && m.w[0] == 0) // the caller of this reply was gone
+                delete_caps(moved, gives);
             handle_notice(server, &m);
-        else if (status != FUT_ERR_TIMED_OUT && status != FUT_ERR_INTERRUPTED && status != FUT_ERR_WOULD_BLOCK) {
+        } else if (status != FUT_ERR_TIMED_OUT && status != FUT_ERR_INTERRUPTED && status != FUT_ERR_WOULD_BLOCK) {
             if (!send)
                 return status;
             m.tag = tag;
             replace_reply(&m);
+            delete_caps(moved, gives);
         }
         send = false;
     }
@@ -230,10 +260,15 @@ fut_status_t fut_reply_send(fut_reply_t reply, struct fut_msg *m)
 {
     if (reply.h == FUT_HANDLE_NONE)
         return FUT_ERR_HANDLE;
+    fut_handle_t moved[FUT_IPC_MAX_CAPS];
+    unsigned gives = moved_caps(m, moved);
     m->control = FUT_SYS_REPLY;
     m->aux = reply.h;
     fut_ipc(m);
-    return fut_msg_status(m);
+    fut_status_t status = fut_msg_status(m);
+    if (status != FUT_OK)
+        delete_caps(moved, gives);
+    return status;
 }
 
 fut_status_t fut_reply_error(fut_reply_t reply, fut_status_t error)

@@ -53,8 +53,14 @@ static bool run_request(const struct fut_vector *v)
     uint64_t before = fut_test_handled;
     bool replied = method->service->dispatch(&request, &m);
     uint64_t handled = fut_test_handled - before;
-    if (v->verdict == FUT_VERDICT_GOOD)
-        return handled == 1 && replied == !method->oneway;
+    if (v->verdict == FUT_VERDICT_GOOD) {
+        // The same as the other kind of message: refused.
+        struct fut_msg other = {};
+        deliver(v, &other);
+        request.oneway = !request.oneway;
+        bool answered = method->service->dispatch(&request, &other);
+        return handled == 1 && replied == !method->oneway && fut_test_handled - before == 1 && answered == method->oneway;
+    }
     fut_status_t expected = v->verdict == FUT_VERDICT_UNKNOWN ? FUT_ERR_UNKNOWN_METHOD : FUT_ERR_INVALID;
     if (method->oneway)
         return handled == 0 && !replied;

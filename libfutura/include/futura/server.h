@@ -11,7 +11,9 @@
 //
 // Arguments (views) are valid until the handler returns: who defers copies what it still needs. They and
 // the places for results do not lie in the IPC buffer, so handlers may call other servers freely.
-// Received capabilities belong to the handler, whatever it returns: it keeps or deletes them.
+// Received capabilities belong to the handler, whatever it returns: it keeps or deletes them. Those that a
+// result declared `move` gives away are gone with a reply (returned as FUT_OK, or sent with X_reply()), whether
+// or not it reaches its caller.
 #pragma once
 #include <futura/fipc.h>
 

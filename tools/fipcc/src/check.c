@@ -405,9 +405,6 @@ static void check_protocol(const struct library *library, struct decl *protocol)
                 note_at(other->at, "the first is here");
             }
         }
-        if (method->idempotent && method->once)
-            error_at(method->at, "@idempotent: doing it twice is as good as once; @once: the server remembers", "`%s` cannot be both @idempotent and @once",
-                     method->name);
         if ((method->oneway || method->event) && method->error != nullptr)
             error_at(method->error->at, nullptr, "nobody replies to `%s`, so it has no error", method->name);
         check_message(library, method, &method->request, false);

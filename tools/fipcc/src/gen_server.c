@@ -14,7 +14,9 @@ static void put_serve(struct out *o, const struct decl *protocol, const struct m
     if (method->facets != 0)
         put(o, "    if ((fut_req->perms & 0x%04xu) == 0)\n        return fut_serve_facet(fut_req, fut_m);\n", method->facets);
     put(o, "    if (fut_ops->%s == nullptr)\n        return fut_serve_unknown(fut_req, fut_m);\n", method->c_name);
+    // Sent one way, a method with a reply would do its work for nobody; called, one without would never answer.
     bool counted = method->request.optionals != 0;
+    put(o, "    if (%sfut_req->oneway)\n        return fut_serve_invalid(fut_req, fut_m);\n", oneway ? "!" : "");
     put(o, counted ? "    if ((fut_m->tag & ~FUT_TAG(0, 0, 0, 15, 0, 0)) != %s)\n" : "    if (fut_m->tag != %s)\n", request_tag(protocol, method, !counted));
     put(o, "        return fut_serve_invalid(fut_req, fut_m);\n");
     put_decode(o, protocol, &method->request, request, true, "return fut_serve_invalid(fut_req, fut_m)");

@@ -405,14 +405,14 @@ static void parse_facet(struct parser *p, struct decl *decl, const char *doc)
 
 static void parse_annotations(struct parser *p, struct method *method)
 {
-    static const char *const known[] = {"idempotent", "once", "local", "blocking", "deadline"};
+    static const char *const known[] = {"idempotent", "local", "blocking", "deadline"};
     while (!p->failed && accept(p, '@')) {
         struct span at;
         const char *word = name(p, "an annotation", &at);
         if (strcmp(word, "idempotent") == 0)
             method->idempotent = true;
         else if (strcmp(word, "once") == 0)
-            method->once = true;
+            error_at(at, "make it @idempotent, for example with a number that the client chooses", "servers do not remember replies, so @once cannot be promised");
         else if (strcmp(word, "local") == 0)
             method->local = true;
         else if (strcmp(word, "blocking") == 0)
@@ -429,8 +429,8 @@ static void parse_annotations(struct parser *p, struct method *method)
                 error_at(at, nullptr, "this deadline is out of range");
             expect(p, ')', "the deadline");
         } else if (!p->failed) {
-            const char *near = nearest_name(word, known, 5);
-            error_at(at, near != nullptr ? arena_printf("did you mean `@%s`?", near) : "annotations are @idempotent, @once, @local, @blocking and @deadline(5 s)",
+            const char *near = nearest_name(word, known, 4);
+            error_at(at, near != nullptr ? arena_printf("did you mean `@%s`?", near) : "annotations are @idempotent, @local, @blocking and @deadline(5 s)",
                      "there is no annotation `@%s`", word);
         }
     }
@@ -452,8 +452,10 @@ static void parse_method(struct parser *p, struct decl *decl)
         method->doc = peek(p)->doc;
     if (accept_word(p, "oneway"))
         method->oneway = true;
-    else if (accept_word(p, "event"))
-        method->event = true;
+    else if (is_word(peek(p), "event") && p->tokens[p->at + 1 < p->count ? p->at + 1 : p->at].kind == TOKEN_NUMBER) {
+        error_at(peek(p)->at, "let the client give an Event (`dup e event`), signal it, and let a method tell the state", "events from server to client are not there");
+        next(p);
+    }
     method->ordinal_at = peek(p)->at;
     if (!p->failed && peek(p)->kind == TOKEN_NAME && p->at + 1 < p->count && is_punct(&p->tokens[p->at + 1], '(')) {
         error_at(peek(p)->at, arena_printf("write its number in front: `1 %s(...)`; numbers are never used twice", peek(p)->text),
@@ -527,6 +529,10 @@ static void parse_decl(struct parser *p)
         decl->kind = DECL_ERROR;
     } else if (accept_word(p, "struct")) {
         decl->kind = DECL_STRUCT;
+    } else if (is_word(t, "table") || is_word(t, "union")) {
+        error_at(t->at, "use a struct; a method that needs more gets a new number", "tables and unions are not there");
+        p->failed = true;
+        return;
     } else if (is_word(t, "protocol")) {
         error_at(t->at, "write `open protocol` (unknown methods get an error), `ajar` or `closed`", "a protocol must say what an unknown method gets");
         p->failed = true;
