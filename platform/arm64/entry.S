@@ -57,6 +57,18 @@
     mov     x29, xzr
     .endm
 
+    .macro  zero_rest               // x13..x30; x30 points at two zero words
+    ldp     x13, x14, [x30]
+    ldp     x15, x16, [x30]
+    ldp     x17, x18, [x30]
+    ldp     x19, x20, [x30]
+    ldp     x21, x22, [x30]
+    ldp     x23, x24, [x30]
+    ldp     x25, x26, [x30]
+    ldp     x27, x28, [x30]
+    ldp     x29, x30, [x30]
+    .endm
+
     .macro  vector target
     .balign 128
     b       \target
@@ -185,15 +197,7 @@ arm64_ipc_exit:
     mov     x10, x23
     adr     x30, zeros
     ldp     x11, x12, [x30]
-    ldp     x13, x14, [x30]
-    ldp     x15, x16, [x30]
-    ldp     x17, x18, [x30]
-    ldp     x19, x20, [x30]
-    ldp     x21, x22, [x30]
-    ldp     x23, x24, [x30]
-    ldp     x25, x26, [x30]
-    ldp     x27, x28, [x30]
-    ldp     x29, x30, [x30]
+    zero_rest
     eret
 2:  str     w18, [x17, #CPU_FP_ON]
     neg     x18, x18
@@ -336,15 +340,7 @@ restore:
     ldp     x10, x11, [sp, #80]
     ldr     x12, [sp, #96]
     adr     x30, zeros
-    ldp     x13, x14, [x30]
-    ldp     x15, x16, [x30]
-    ldp     x17, x18, [x30]
-    ldp     x19, x20, [x30]
-    ldp     x21, x22, [x30]
-    ldp     x23, x24, [x30]
-    ldp     x25, x26, [x30]
-    ldp     x27, x28, [x30]
-    ldp     x29, x30, [x30]
+    zero_rest
     eret
 2:  ldp     x0, x1, [sp, #0]
     ldp     x2, x3, [sp, #16]
