@@ -22,10 +22,10 @@ const struct cap_info cap_info[CAP_KIND_COUNT] = {
     [CAP_IRQ] = {"irq", "FUT_OBJ_IRQ"},           [CAP_IOPORT] = {"ioport", "FUT_OBJ_IOPORT"},
     [CAP_TASK] = {"task", "FUT_OBJ_TASK"},        [CAP_SPACE] = {"space", "FUT_OBJ_SPACE"},
     [CAP_THREAD] = {"thread", "FUT_OBJ_THREAD"},  [CAP_CHANNEL] = {"channel", "FUT_OBJ_CHANNEL"},
-    [CAP_ACCOUNT] = {"account", "FUT_OBJ_ACCOUNT"},
+    [CAP_ACCOUNT] = {"account", "FUT_OBJ_ACCOUNT"}, [CAP_RING] = {"ring", "FUT_OBJ_MEMORY"},
 };
 
-static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol"};
+static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol", "a ring"};
 
 static struct decl *find_in(const struct library *library, const char *name)
 {
@@ -130,6 +130,9 @@ static bool layout_type(const struct library *library, struct type *type)
                      "`%s` is a protocol, not a type", type->name);
             return false;
         case DECL_CONST: error_at(type->at, nullptr, "`%s` is a constant, not a type", type->name); return false;
+        case DECL_RING:
+            error_at(type->at, arena_printf("a capability for it is `ring %s`", type->name), "`%s` is a ring, not a type", type->name);
+            return false;
         }
         return false;
     case TYPE_ARRAY:
@@ -190,6 +193,29 @@ static void layout_struct(struct decl *decl)
     decl->align = align;
     decl->size = ok ? (offset + align - 1) & ~(align - 1) : 0;
     decl->visiting = 2;
+}
+
+// A ring of bytes has slots of one byte.
+static void check_ring(struct decl *ring)
+{
+    struct type *slots = ring->slots, *element = slots->element;
+    resolve_count(ring->library, slots);
+    ring->size = 1;
+    if (element != nullptr) {
+        if (!layout_type(ring->library, element))
+            return;
+        if (element->kind == TYPE_ARRAY)
+            error_at(element->at, "make it a field of a struct", "a slot of a ring is a struct or a number, not an array");
+        ring->size = element->size;
+    }
+    if (slots->count > FUT_RING_MAX_BYTES || slots->count * ring->size > FUT_RING_MAX_BYTES)
+        error_at(slots->count_at, nullptr, "the ring `%s` is larger than %u bytes", ring->name, FUT_RING_MAX_BYTES);
+    else if ((slots->count & (slots->count - 1)) != 0) {
+        unsigned long long next = 1;
+        while (next < slots->count)
+            next *= 2;
+        error_at(slots->count_at, arena_printf("%llu or %llu", next / 2, next), "the number of slots is a power of two");
+    }
 }
 
 static bool fits(const struct value *value, enum base base)
@@ -308,6 +334,12 @@ static void check_capability(const struct library *library, const struct method 
         error_at(param->at, nullptr, "a reply cannot lend memory");
     if (method->idempotent && param->mode == MODE_MOVE && !reply)
         error_at(param->at, "`dup` it, or drop @idempotent", "`%s` may be sent again after a restart, but `%s` is gone then", method->name, param->name);
+    if (type->cap == CAP_RING) {
+        type->decl = resolve(library, type->name, type->at, "ring");
+        if (type->decl != nullptr && type->decl->kind != DECL_RING)
+            error_at(type->at, nullptr, "`%s` is %s, not a ring", type->name, kind_names[type->decl->kind]);
+        return;
+    }
     if (type->cap != CAP_CLIENT && type->cap != CAP_SERVER)
         return;
     if (strcmp(type->name, "any") == 0) {
@@ -435,6 +467,8 @@ bool check_library(struct library *library)
         struct decl *decl = library->decls[i];
         if (decl->kind == DECL_STRUCT)
             layout_struct(decl);
+        else if (decl->kind == DECL_RING)
+            check_ring(decl);
         else if (decl->kind != DECL_PROTOCOL)
             check_values(decl);
     }

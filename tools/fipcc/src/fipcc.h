@@ -74,7 +74,7 @@ extern const struct base_info base_info[BASE_COUNT];
 
 enum cap_kind {
     CAP_CLIENT, CAP_SERVER, CAP_MEM, CAP_EVENT, CAP_IRQ, CAP_IOPORT, CAP_TASK, CAP_SPACE, CAP_THREAD,
-    CAP_CHANNEL, CAP_ACCOUNT, CAP_KIND_COUNT
+    CAP_CHANNEL, CAP_ACCOUNT, CAP_RING, CAP_KIND_COUNT
 };
 struct cap_info { const char *name, *object; };
 extern const struct cap_info cap_info[CAP_KIND_COUNT];
@@ -84,7 +84,7 @@ struct type {
     enum type_kind kind;
     struct span at;
     enum base base;
-    const char *name;        // TYPE_NAMED, CAP_CLIENT: as written ("io.File"); "any"
+    const char *name;        // TYPE_NAMED, CAP_CLIENT, CAP_RING: as written ("io.File"); "any"
     struct decl *decl;       // what it names
     struct type *element;
     uint64_t count;
@@ -150,7 +150,7 @@ struct facet {
 
 struct value { const char *name, *doc; struct span at; uint64_t number; bool negative; };
 
-enum decl_kind { DECL_CONST, DECL_ENUM, DECL_BITS, DECL_ERROR, DECL_STRUCT, DECL_PROTOCOL };
+enum decl_kind { DECL_CONST, DECL_ENUM, DECL_BITS, DECL_ERROR, DECL_STRUCT, DECL_PROTOCOL, DECL_RING };
 enum openness { OPENNESS_OPEN, OPENNESS_AJAR, OPENNESS_CLOSED };
 
 struct decl {
@@ -166,7 +166,8 @@ struct decl {
     unsigned value_count;
     struct param *fields;    // STRUCT
     unsigned field_count;
-    unsigned size, align;
+    struct type *slots;      // RING: TYPE_BYTES, or TYPE_VECTOR of what a slot holds
+    unsigned size, align;    // STRUCT; RING: of a slot
     int visiting;            // 1: being laid out, 2: done
     enum openness openness;  // PROTOCOL
     struct method *methods;
@@ -219,6 +220,7 @@ const char *c_identifier(const char *name);               // keywords get a _
 bool is_struct(const struct type *type);
 bool is_view(const struct type *type);                    // bytes, string, vector
 bool is_typed_client(const struct type *type);
+bool is_ring(const struct type *type);
 const char *handle_member(const struct type *type);       // ".h" for typed client ends, else ""
 char *view_type(const struct library *library, const struct type *type);
 char *fill_type(const struct library *library, const struct type *type);
@@ -239,6 +241,11 @@ unsigned write_lock(const struct library *library, const char *reason);
 void gen_docs(const struct library *library, const char *path);
 void put_cost(const struct library *library);
 void put_decode_table(const struct library *library);
+
+void put_comment(struct out *o, const char *indent, const char *doc);
+void put_ring(struct out *o, const struct decl *ring);       // gen_ring.c
+void put_valid(struct out *o, const char *name, const char *c, const struct plan *plan);
+size_t ring_bytes(const struct decl *ring);
 
 // gen_message.c: the code that writes and reads one direction of a method. server: the handler's side, where
 // values stand in *fut_res; otherwise in the arguments of the client function.

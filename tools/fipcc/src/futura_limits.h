@@ -8,3 +8,4 @@
 #define FUT_IPC_MAX_CAPS 15
 #define FUT_IPC_BODY_SIZE 7680
 #define FUT_LEASES 4
+#define FUT_RING_MAX_BYTES (1u << 26)

@@ -54,7 +54,8 @@ const char *c_identifier(const char *name)
 bool is_struct(const struct type *type) { return type->kind == TYPE_NAMED && type->decl->kind == DECL_STRUCT; }
 bool is_view(const struct type *type) { return type->kind == TYPE_BYTES || type->kind == TYPE_STRING || type->kind == TYPE_VECTOR; }
 bool is_typed_client(const struct type *type) { return type->kind == TYPE_CAP && type->cap == CAP_CLIENT && type->decl != nullptr; }
-const char *handle_member(const struct type *type) { return is_typed_client(type) ? ".h" : ""; }
+bool is_ring(const struct type *type) { return type->kind == TYPE_CAP && type->cap == CAP_RING; }
+const char *handle_member(const struct type *type) { return is_typed_client(type) || is_ring(type) ? ".h" : ""; }
 const struct type *element_of(const struct type *type) { return type->kind == TYPE_VECTOR ? type->element : nullptr; }
 
 char *c_type(const struct type *type)
@@ -62,7 +63,10 @@ char *c_type(const struct type *type)
     switch (type->kind) {
     case TYPE_INT: return arena_printf("%s", base_info[type->base].c_name);
     case TYPE_NAMED: return arena_printf(is_struct(type) ? "struct %s" : "%s_t", type->decl->prefix);
-    case TYPE_CAP: return is_typed_client(type) ? arena_printf("%s_t", type->decl->prefix) : arena_printf("fut_handle_t");
+    case TYPE_CAP:
+        if (is_ring(type))
+            return arena_printf("%s_ring_t", type->decl->prefix);
+        return is_typed_client(type) ? arena_printf("%s_t", type->decl->prefix) : arena_printf("fut_handle_t");
     default: return arena_printf("void");
     }
 }

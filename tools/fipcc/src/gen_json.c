@@ -52,6 +52,8 @@ char *type_text(const struct library *library, const struct type *type)
     case TYPE_CAP: break;
     }
     const char *optional = type->optional ? "?" : "";
+    if (type->cap == CAP_RING)
+        return arena_printf("ring %s%s", qualified(library, type->decl), optional);
     if (type->cap == CAP_CLIENT || type->cap == CAP_SERVER)
         return arena_printf("%s %s%s%s%s%s", cap_info[type->cap].name, type->decl != nullptr ? qualified(library, type->decl) : "any",
                             type->facet != nullptr ? "<" : "", type->facet != nullptr ? type->facet : "", type->facet != nullptr ? ">" : "", optional);
@@ -75,6 +77,13 @@ static void put_struct(struct out *o, const struct decl *decl)
     for (unsigned i = 0; i < decl->field_count; i++)
         put(o, "%s\n        \"%s\": \"%u %s\"", i == 0 ? "" : ",", decl->fields[i].name, decl->fields[i].offset, type_text(decl->library, decl->fields[i].type));
     put(o, "}");
+}
+
+static void put_ring_type(struct out *o, const struct decl *decl)
+{
+    const struct type *element = decl->slots->element;
+    put(o, "\"kind\": \"ring\", \"slot\": \"%s\", \"bytes\": \"%u\", \"count\": \"%llu\"", element != nullptr ? type_text(decl->library, element) : "bytes", decl->size,
+        (unsigned long long)decl->slots->count);
 }
 
 static void put_message(struct out *o, const struct library *library, const char *name, const struct message *message)
@@ -143,6 +152,8 @@ void put_json(struct out *o, const struct library *library)
         put(o, "%s\n    \"%s\": {", separator, decl->name);
         if (decl->kind == DECL_STRUCT)
             put_struct(o, decl);
+        else if (decl->kind == DECL_RING)
+            put_ring_type(o, decl);
         else
             put_values(o, decl);
         put(o, "}");

@@ -27,6 +27,8 @@ static void put_serve(struct out *o, const struct decl *protocol, const struct m
         const char *name = param->c_name;
         if (type->kind == TYPE_BUFFER)
             arguments = arena_printf("%s, (struct fut_lease_arg){fut_v.%s, FUT_LENT_RANGE + %u}", arguments, name, param->lease);
+        else if (is_ring(type))
+            arguments = arena_printf("%s, (%s){fut_c_%s}", arguments, c_type(type), name);
         else if (type->kind == TYPE_CAP)
             arguments = arena_printf("%s, fut_c_%s", arguments, name);
         else if (is_view(type))

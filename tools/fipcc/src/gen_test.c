@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TYPE_NUMBER(kind) ((unsigned[]){4, 3, 8, 6, 10, 11, 1, 9, 2, 3, 12}[kind]) // FUT_OBJ_*
+#define TYPE_NUMBER(kind) ((unsigned[]){4, 3, 8, 6, 10, 11, 1, 9, 2, 3, 12, 8}[kind]) // FUT_OBJ_*
 #define RIGHTS_ENOUGH 0xffffffffu
 
 struct body {
@@ -359,7 +359,7 @@ static void put_handler(struct out *o, const struct decl *protocol, const struct
     for (unsigned j = 0; j < method->request.count; j++) {
         const struct param *param = &method->request.params[j];
         if (param->type->kind == TYPE_CAP && param->mode != MODE_LEND)
-            put(o, is_typed_client(param->type) ? "    if (%s.h != 0)\n        fut_cap_delete(%s.h);\n" : "    if (%s != 0)\n        fut_cap_delete(%s);\n", param->c_name, param->c_name);
+            put(o, *handle_member(param->type) != 0 ? "    if (%s.h != 0)\n        fut_cap_delete(%s.h);\n" : "    if (%s != 0)\n        fut_cap_delete(%s);\n", param->c_name, param->c_name);
         else
             put(o, "    (void)%s;\n", param->c_name);
     }
@@ -380,7 +380,7 @@ static void put_call(struct out *o, const struct decl *protocol, const struct me
             list = arena_printf("%s, (const void *)in%u", list, j);
         } else if (type->kind == TYPE_CAP) {
             list = arena_printf(type->optional ? "%s, %s{}" : "%s, %s{session}", list,
-                                is_typed_client(type) ? arena_printf("(%s)", c_type(type)) : "(fut_handle_t)");
+                                *handle_member(type) != 0 ? arena_printf("(%s)", c_type(type)) : "(fut_handle_t)");
         } else if (type->kind == TYPE_BUFFER) {
             list = arena_printf("%s, (struct %s){}", list, type->rights == 1 ? "fut_bytes" : "fut_buffer");
         } else if (is_view(type)) {

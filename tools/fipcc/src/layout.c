@@ -9,7 +9,7 @@
 // one cursor that only moves forward, and no offsets that could lie.
 //
 // A message has the register form if it has nothing out of line, at most 64 bytes and at most 4 capabilities.
-// Copies with reduced rights need the memory form, because only there the kernel takes a rights mask.
+// Capabilities with reduced rights need the memory form, because only there the kernel takes a rights mask.
 #include "fipcc.h"
 #include "futura_limits.h"
 #include <stdlib.h>
@@ -38,7 +38,8 @@ void layout_message(struct message *message)
             message->caps++;
             if (type->optional)
                 param->optional_bit = message->optionals++;
-            if (param->mode == MODE_DUP && (type->rights != 0 || type->facet != nullptr))
+            // A ring never carries MANAGE, so that nobody can shrink it under the other side.
+            if (type->cap == CAP_RING || (param->mode == MODE_DUP && (type->rights != 0 || type->facet != nullptr)))
                 needs_memory = true;
             break;
         case TYPE_BUFFER:

@@ -256,6 +256,12 @@ static void compare_type(const char *name, const struct json *old, const struct 
                     report("source", "programs name it", "the field %s of %s was called %s", is->member[i].key, name, was->member[i].key);
         return;
     }
+    if (strcmp(text(old, "kind"), "ring") == 0) {
+        if (!same(old, new, "slot") || !same(old, new, "bytes") || !same(old, new, "count"))
+            report("wire", "both sides compute with the size of the ring; declare a new one, and a new method for it", "the ring %s is %s slots of `%s`, and was %s of `%s`", name, text(new, "count"),
+                   text(new, "slot"), text(old, "count"), text(old, "slot"));
+        return;
+    }
     if (strcmp(text(old, "strict"), "false") == 0 && strcmp(text(new, "strict"), "true") == 0)
         report("wire", "values that passed before are refused now", "%s is now strict", name);
     const struct json *was = get(old, "values"), *is = get(new, "values");

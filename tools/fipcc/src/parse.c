@@ -250,7 +250,11 @@ static struct type *parse_type(struct parser *p)
         next(p);
         type->kind = TYPE_CAP;
         type->cap = (enum cap_kind)kind;
-        if (kind == CAP_CLIENT || kind == CAP_SERVER) {
+        if (kind == CAP_RING) {
+            type->name = dotted(p, "the ring that lies in it", &type->at);
+            type->rights = 0xb;
+            type->rights_text = "FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MAP";
+        } else if (kind == CAP_CLIENT || kind == CAP_SERVER) {
             type->name = dotted(p, "the protocol that is spoken over it, or `any`", &type->at);
             if (!p->failed && accept(p, '<')) {
                 type->facet = name(p, "a facet", &type->facet_at);
@@ -373,6 +377,28 @@ static void parse_struct(struct parser *p, struct decl *decl)
             recover(p);
     }
     expect(p, '}', "the fields");
+}
+
+// ring NAME TYPE:N; or ring NAME bytes:N;
+static void parse_ring(struct parser *p, struct decl *decl)
+{
+    struct span start = peek(p)->at;
+    struct type *slots = parse_type(p);
+    if (!p->failed && slots->kind == TYPE_STRING)
+        error_at(start, "use bytes: a stream can be read up to the middle of a character", "a ring cannot hold a string");
+    else if (!p->failed && slots->kind != TYPE_BYTES) {
+        struct type *element = slots;
+        slots = arena_alloc(sizeof *slots);
+        *slots = (struct type){.kind = TYPE_VECTOR, .at = start, .element = element};
+        if (!is_punct(peek(p), ':')) {
+            error_at(decl->at, arena_printf("write `ring %s TYPE:N;`, where N is the number of slots, a power of two", decl->name), "the ring `%s` needs its number of slots", decl->name);
+            p->failed = true;
+        }
+        if (expect(p, ':', "the type"))
+            parse_count(p, slots, "the number of slots");
+    }
+    decl->slots = slots;
+    expect(p, ';', "the ring");
 }
 
 static void parse_facet(struct parser *p, struct decl *decl, const char *doc)
@@ -507,7 +533,7 @@ static void add_decl(struct library *library, struct decl *decl)
 
 static void parse_decl(struct parser *p)
 {
-    static const char *const words[] = {"const", "enum", "bits", "error", "struct", "protocol", "open", "ajar", "closed", "using", "library"};
+    static const char *const words[] = {"const", "enum", "bits", "error", "struct", "ring", "protocol", "open", "ajar", "closed", "using", "library"};
     struct decl *decl = arena_alloc(sizeof *decl);
     const struct token *t = peek(p);
     decl->doc = t->doc;
@@ -529,6 +555,8 @@ static void parse_decl(struct parser *p)
         decl->kind = DECL_ERROR;
     } else if (accept_word(p, "struct")) {
         decl->kind = DECL_STRUCT;
+    } else if (accept_word(p, "ring")) {
+        decl->kind = DECL_RING;
     } else if (is_word(t, "table") || is_word(t, "union")) {
         error_at(t->at, "use a struct; a method that needs more gets a new number", "tables and unions are not there");
         p->failed = true;
@@ -563,6 +591,7 @@ static void parse_decl(struct parser *p)
     case DECL_BITS:
     case DECL_ERROR: parse_values(p, decl); break;
     case DECL_STRUCT: parse_struct(p, decl); break;
+    case DECL_RING: parse_ring(p, decl); break;
     case DECL_PROTOCOL: parse_protocol(p, decl); break;
     }
     if (!p->failed)
