@@ -9,6 +9,20 @@
 // stack and calls one of the kernel_* entries below; each returns the thread to resume, which the
 // platform restores and enters. The kernel never blocks: there is one kernel stack per CPU.
 // Interrupts are off in the kernel.
+//
+// The kernel lock. One word, kernel_lock: 0 is free. Whoever runs kernel_* code or touches anything that is not its own
+// CPU's or its own current thread's holds it. An entry from user mode takes it before it calls kernel_* (or decides
+// anything by shared state), and the way back to user mode drops it as late as possible; behind that, only the current
+// thread's registers may be read. arch_idle drops it while the CPU halts. Boot code starts with the lock held.
+//   Taken inline: x86_64 `lock btsl $0, kernel_lock; jc contended`, arm64 `take_lock` (entry.S), C lock_try().
+//   Not free: all registers of the thread are saved, then lock_wait(true for a system call instruction) is called,
+//   and it has the lock when it returns. True: the thread was taken off this CPU meanwhile: the entry is forgotten (it
+//   will be made again) and schedule() says what runs. An interrupt is handled all the same. False: it goes on, by the
+//   ordinary C entry. So a fast path never has to look again at what it read before: it starts with the lock or not at all.
+//   Without the lock run: the upcall of a foreign system call and the return from it, as far as they are fast paths.
+//   They use the current thread's registers and its frame page, which nobody takes away while it is in user mode:
+//   other CPUs first make it enter the kernel (thread_evict), and what they set in `attention` they follow up with an
+//   interrupt.
 #pragma once
 #include <futura/abi.h>
 #include <arch_types.h> // platform/<arch>: struct arch_thread, struct arch_space, struct arch_cpu
@@ -46,6 +60,13 @@ struct thread *kernel_foreign_syscall(struct thread *t);
 struct thread *kernel_fault(struct thread *t, uint32_t code, uint64_t address); // FUT_FAULT_* (page faults: MAP, with WRITE/EXEC or-ed in)
 struct thread *kernel_interrupt(struct thread *t, uint32_t irq); // device line or MSI number; acknowledged at the controller, line masked if level
 struct thread *kernel_timer(struct thread *t);            // the one-shot timer fired
+
+// --- The kernel lock (see above) -------------------------------------------------------------------
+extern uint32_t kernel_lock;
+bool lock_wait(bool syscall);
+static inline bool lock_try(void) { return __atomic_exchange_n(&kernel_lock, 1, __ATOMIC_ACQUIRE) == 0; }
+static inline void lock_drop(void) { __atomic_store_n(&kernel_lock, 0, __ATOMIC_RELEASE); }
+// I  void arch_relax(void): in a loop that waits for another CPU
 
 // --- Registers of a thread ----------------------------------------------------------------------
 // inline in arch_types.h where speed matters (marked I):
@@ -113,7 +134,7 @@ void arch_irq_unmask(uint32_t line);
 fut_status_t arch_msi_alloc(uint32_t *irq, struct fut_msi *msi); // msi->device is given
 void arch_msi_free(uint32_t irq);
 #define ARCH_IRQ_COUNT 512u                               // line and MSI numbers are below
-void arch_idle(void);                                     // enables interrupts and halts until one is pending; returns with interrupts off after it was handled by kernel_interrupt/kernel_timer with t = null
+void arch_idle(void);                                     // drops the lock, enables interrupts and halts until one is pending; returns with interrupts off and the lock after it was handled by kernel_interrupt/kernel_timer with t = null
 // Port I/O; UNSUPPORTED where there is none.
 fut_status_t arch_port_read(uint16_t port, unsigned width, uint32_t *value);
 fut_status_t arch_port_write(uint16_t port, unsigned width, uint32_t value);

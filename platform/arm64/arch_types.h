@@ -36,6 +36,8 @@ struct arch_cpu {
     uint32_t number;
 };
 
+static inline void arch_relax(void) { __asm__ volatile("yield" : : : "memory"); }
+
 static inline struct cpu *arch_cpu(void)
 {
     struct cpu *c;

@@ -57,6 +57,19 @@
     mov     x29, xzr
     .endm
 
+    // The kernel lock. Not free (or the store failed): on to `contended`. Loses x16 and x17.
+    .macro  take_lock contended
+    adr     x17, kernel_lock
+    ldaxr   w16, [x17]
+    cbnz    w16, \contended
+    stxr    w16, w17, [x17]         // part of an address: not 0
+    cbnz    w16, \contended
+    .endm
+    .macro  drop_lock scratch
+    adr     \scratch, kernel_lock
+    stlr    wzr, [\scratch]
+    .endm
+
     .macro  zero_rest               // x13..x30; x30 points at two zero words
     ldp     x13, x14, [x30]
     ldp     x15, x16, [x30]
@@ -131,6 +144,7 @@ vectors:
     .balign 64
     // What IPC saves: the rest is in the message, or dead.
     .macro  start_ipc function
+    take_lock contended
     mrs     x16, sp_el0
     mrs     x17, elr_el1
     mrs     x13, spsr_el1
@@ -195,6 +209,7 @@ arm64_ipc_exit:
     mov     x8, x21
     mov     x9, x22
     mov     x10, x23
+    drop_lock x30
     adr     x30, zeros
     ldp     x11, x12, [x30]
     zero_rest
@@ -270,7 +285,7 @@ foreign_syscall:
     eret
 4:  save_0_15
     save_18_30
-    bl      kernel_foreign_syscall
+    bl      arm64_foreign_slow
     b       leave
 
 upcall_return:
@@ -312,7 +327,14 @@ upcall_return:
     ldp     x16, x17, [x16, #128]
     eret
 
+contended:
+    save_0_15
+    save_18_30
+    bl      arm64_native_wait
+    b       leave
+
 native_syscall:
+    take_lock contended
     save_0_15
     save_18_30
     bl      kernel_native_syscall
@@ -331,6 +353,7 @@ restore:
     msr     elr_el1, x3
     msr     spsr_el1, x4
     mov     sp, x0
+    drop_lock x2
     cbz     w5, 2f
     ldp     x0, x1, [sp, #0]
     ldp     x2, x3, [sp, #16]

@@ -26,6 +26,19 @@ static inline bool in_registers(const struct thread *t, uint64_t tag)
     return likely(!(tag & TAG_SLOW)) || (!(tag & TAG_NEVER) && t->ipc);
 }
 
+// System calls whose registers were saved without the lock.
+struct thread *arm64_native_wait(struct thread *t);
+struct thread *arm64_native_wait(struct thread *t)
+{
+    return lock_wait(true) ? schedule() : kernel_native_syscall(t);
+}
+
+struct thread *arm64_foreign_slow(struct thread *t);
+struct thread *arm64_foreign_slow(struct thread *t)
+{
+    return unlikely(!lock_try()) && lock_wait(true) ? schedule() : kernel_foreign_syscall(t);
+}
+
 [[clang::preserve_none]] void arm64_fast_call(MESSAGE)
 {
     uint64_t out = control, badge;

@@ -32,9 +32,11 @@ static bool is_level(uint32_t line) { return level[line / 64] >> line % 64 & 1; 
 
 struct thread *gic_interrupt(struct thread *t)
 {
+    if (t && unlikely(!lock_try())) // idle: arch_idle has it
+        (void)lock_wait(false);
     uint32_t line = gic->acknowledge();
     if (line >= ARCH_IRQ_COUNT)
-        return t; // spurious
+        return t ? leave() : t; // spurious
     if (line == timer_line) {
         timer_quiet();
         gic->end(line);
@@ -78,7 +80,10 @@ void arch_msi_free(uint32_t irq)
 // An interrupt that is masked in PSTATE still ends wfi: it is taken by polling, on this stack.
 void arch_idle(void)
 {
+    lock_drop();
     dsb(sy);
     __asm__ volatile("wfi" : : : "memory");
+    if (!lock_try())
+        (void)lock_wait(false);
     gic_interrupt(nullptr);
 }

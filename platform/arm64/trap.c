@@ -46,6 +46,8 @@ static struct thread *memory_fault(struct thread *t, uint64_t esr, uint64_t far,
 
 struct thread *arm64_user_fault(struct thread *t, uint64_t esr, uint64_t far)
 {
+    if (unlikely(!lock_try()) && lock_wait(false))
+        return schedule();
     switch (esr >> 26 & 0x3f) {
     case EC_FP:           return arm64_fp_trap(t);
     case EC_DATA:         return memory_fault(t, esr, far, false);

@@ -20,6 +20,7 @@ struct host_table;
 struct arch_space { struct host_table *tables; };
 struct arch_cpu { int unused; };
 
+static inline void arch_relax(void) {}
 extern struct cpu *const host_cpu;
 static inline struct cpu *arch_cpu(void) { return host_cpu; }
 

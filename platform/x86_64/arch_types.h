@@ -39,6 +39,8 @@ struct arch_cpu {
     uint8_t number;
 };
 
+static inline void arch_relax(void) { __builtin_ia32_pause(); }
+
 static inline struct cpu *arch_cpu(void)
 {
     return *(struct cpu *__seg_gs *)0;

@@ -39,6 +39,7 @@ resume_same:
     mov T_R15(%rax), %r15
     mov T_RSP(%rax), %rsp
     mov T_RAX(%rax), %rax
+    movl $0, kernel_lock
     swapgs
     sysretq
 
@@ -92,6 +93,7 @@ resume_full:
     mov T_R14(%rax), %r14
     mov T_R15(%rax), %r15
     mov T_RAX(%rax), %rax
+    movl $0, kernel_lock
     swapgs
     iretq
 

@@ -42,6 +42,9 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
 // The registers in the order of preserve_none: r12 r13 r14 r15 rdi rsi rdx rcx r8 r9 r11 rax.
 #define MESSAGE uint64_t w4, uint64_t w5, uint64_t w6, uint64_t w7, uint64_t aux, uint64_t w0, uint64_t tag, uint64_t w3, uint64_t w1, uint64_t w2
 #define WORDS w4, w5, w6, w7
+struct thread *x86_native_wait(struct thread *t);
+struct thread *x86_native_slow(struct thread *t);
+struct thread *x86_foreign_slow(struct thread *t);
 [[clang::preserve_none]] void x86_ipc_exit(MESSAGE, struct thread *t, uint64_t control);
 [[clang::preserve_none]] void x86_ipc_slow(MESSAGE, struct thread *t, uint64_t control);
 
@@ -89,10 +92,17 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
     "call " #handler "\n\t"                                                                                  \
     "jmp x86_resume\n"
 
+// Flags are lost; not free: to 9, which saves the registers and waits.
+#define TAKE_LOCK                                                                                            \
+    "lock btsl $0, kernel_lock\n\t"                                                                          \
+    "jc 9f\n\t"
+#define DROP_LOCK "movl $0, kernel_lock\n\t"
+
 #define START_IPC(function)                                                                                  \
     "test %[slow], %%edx\n\t"                                                                                \
     "jnz 4f\n"                                                                                               \
     "5:\n\t"                                                                                                 \
+    TAKE_LOCK                                                                                                \
     "mov %%rsp, %%r11\n\t"                                                                                   \
     "mov " CPU(USER_RSP) ", %%rcx\n\t"                                                                       \
     "mov %%rcx, " T(RSP) "\n\t"                                                                              \
@@ -106,6 +116,22 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
     "cmpq $0, %c[ipc](%%rsp)\n\t"                                                                            \
     "jne 5b\n\t"                                                                                             \
     "jmp 1b\n"
+
+// System calls whose registers were saved without the lock.
+[[gnu::used]] struct thread *x86_native_wait(struct thread *t)
+{
+    return lock_wait(true) ? schedule() : kernel_native_syscall(t);
+}
+
+[[gnu::used]] struct thread *x86_native_slow(struct thread *t)
+{
+    return likely(lock_try()) ? kernel_native_syscall(t) : x86_native_wait(t);
+}
+
+[[gnu::used]] struct thread *x86_foreign_slow(struct thread *t)
+{
+    return unlikely(!lock_try()) && lock_wait(true) ? schedule() : kernel_foreign_syscall(t);
+}
 
 [[gnu::naked, gnu::used, gnu::section(".text.entry"), gnu::aligned(64)]] void x86_syscall_entry(void)
 {
@@ -129,11 +155,14 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
         "cmp %[upcall_return], %%eax\n\t"
         "je x86_upcall_return\n"
         "1:\n\t"
+        TAKE_LOCK
         SAVE_AND_CALL(kernel_native_syscall)
         "2:\n\t"
         START_IPC(x86_fast_call)
         "3:\n\t"
         START_IPC(x86_fast_reply_recv)
+        "9:\n\t"
+        SAVE_AND_CALL(x86_native_wait)
         :
         : THREAD(native_base, native_base), THREAD(native_bytes, native_bytes),
           [op_mask] "i"(0xff | (0xff & ~FUT_IPC_INTERRUPTIBLE) << 8), [call] "i"(FUT_SYS_CALL),
@@ -201,7 +230,7 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
         "swapgs\n\t"
         "sysretq\n"
         "1:\n\t"
-        SAVE_AND_CALL(kernel_foreign_syscall)
+        SAVE_AND_CALL(x86_foreign_slow)
         :
         : THREAD(frames, frames), THREAD(attention, attention), THREAD(causes, upcall.causes),
           THREAD(upcall_tls, upcall.tls), THREAD(upcall_frames, upcall.frames), THREAD(upcall_entry, upcall.entry),
@@ -285,7 +314,7 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
         "1:\n\t"
         "mov %[upcall_return], %%eax\n\t"
         "xor %%ebp, %%ebp\n\t" // held a kernel address
-        SAVE_AND_CALL(kernel_native_syscall)
+        SAVE_AND_CALL(x86_native_slow)
         :
         : THREAD(frames, frames), THREAD(attention, attention), [user_top] "i"(FUT_USER_TOP),
           [bad_flags] "i"(~(int64_t)(FLAGS_USER | FLAGS_IGNORED)), [user_flags] "i"(FLAGS_USER), [flags] "i"(FLAGS_ALWAYS),
@@ -351,6 +380,7 @@ static_assert(offsetof(struct fut_frames, depth) == 0 && offsetof(struct fut_fra
         "mov " R(PC) ", %%rcx\n\t"
         "mov " R(RSP) ", %%rsp\n\t"
         "mov " R(FLAGS) ", %%r11\n\t"
+        DROP_LOCK
         "swapgs\n\t"
         "sysretq\n"
         "4:\n\t"

@@ -150,6 +150,10 @@ bool timer_expired(void)
 
 void arch_idle(void)
 {
+    lock_drop();
     // sti lets one more instruction pass before it takes effect: an interrupt cannot slip in before the hlt.
     __asm__ volatile("sti; hlt; cli" : : : "memory");
+    if (!lock_try()) {
+        (void)lock_wait(false);
+    }
 }

@@ -39,8 +39,12 @@ static bool interrupt(struct thread **t, uint64_t vector)
 
 struct thread *x86_trap(struct thread *t, uint64_t vector, uint64_t error)
 {
+    bool gone = !lock_try() && lock_wait(false);
     if (interrupt(&t, vector)) {
-        return t;
+        return gone ? schedule() : t;
+    }
+    if (gone) {
+        return schedule();
     }
     uint64_t pc = t->arch.pc;
     if (pc > FUT_USER_TOP) {
@@ -78,8 +82,13 @@ static void show(const struct trap_frame *f)
 
 void x86_trap_kernel(struct trap_frame *f)
 {
-    struct thread *idle = nullptr;
-    if (interrupt(&idle, f->vector)) {
+    if (f->vector >= 32) { // idle: without the lock
+        struct thread *none = nullptr;
+        if (!lock_try()) {
+            (void)lock_wait(false);
+        }
+        (void)interrupt(&none, f->vector);
+        lock_drop();
         return;
     }
     if (f->vector == 14 || f->vector == 13) {
