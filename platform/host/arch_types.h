@@ -58,7 +58,9 @@ static inline void arch_ipc_copy_words(struct arch_thread *to, const struct arch
 }
 
 #define HOST_RAM_BASE 0x40000000ull
+#ifndef HOST_RAM_BYTES // a test may want a small machine
 #define HOST_RAM_BYTES (32ull << 20)
+#endif
 extern char *host_ram;
 static inline void *phys_to_virt(uint64_t p) { return host_ram + (p - HOST_RAM_BASE); }
 static inline uint64_t virt_to_phys(const void *p) { return (uint64_t)((const char *)p - host_ram) + HOST_RAM_BASE; }

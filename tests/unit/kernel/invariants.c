@@ -7,16 +7,20 @@
 #include <mem/radix.h>
 #include <sanitizer/asan_interface.h>
 
+#ifndef MAX_OBJECTS
 #define MAX_OBJECTS 8192
+#endif
 static struct { struct object *o; uint32_t refs, handles; } seen[MAX_OBJECTS];
 static unsigned seen_count;
 static struct charged { struct account *a; uint64_t pages, objects; } charged[MAX_OBJECTS];
 static unsigned charged_count;
-static uint32_t *holders;      // per page: Memory slots that hold it
+static uint32_t holders[HOST_RAM_BYTES / FUT_PAGE_SIZE]; // per page: Memory slots that hold it
+static uint32_t pinned[HOST_RAM_BYTES / FUT_PAGE_SIZE];  // per page: kernel pointers into it
 static uint64_t table_and_cap_pages, contiguous_pages;
 
 static struct object *last[MAX_OBJECTS]; // what was alive at the last check
 static uint64_t last_id[MAX_OBJECTS];
+static uint8_t last_type[MAX_OBJECTS];
 static unsigned last_count;
 
 static bool still_there(unsigned j)
@@ -131,9 +135,13 @@ static void visit_thread(struct thread *t)
     if (t->timer.in)
         CHECK(waits(t));
     CHECK(t->timer.in == !!(t->attention & ATTENTION_TIMER) && t->suspended == !!(t->attention & ATTENTION_SUSPENDED));
-    for (int i = 0; i < 2; i++)
-        if (t->ipc_page[i])
-            CHECK(t->ipc_page[i]->pins > 0 && t->ipc_page[i]->state == PAGE_USED);
+    for (int i = 0; i < 3; i++) {
+        struct page *p = i < 2 ? t->ipc_page[i] : t->frames_page;
+        if (!p)
+            continue;
+        CHECK(p->state == PAGE_USED);
+        pinned[p - pages]++;
+    }
 }
 
 static void visit_watches(struct list *watches);
@@ -327,11 +335,18 @@ static void visit_channel(struct channel *ch)
     visit_watches(&ch->watches);
 }
 
+// Objects by address: where each is in seen[] + 1.
+#define PLACES (4u * MAX_OBJECTS)
+static uint32_t place[PLACES];
+
 static unsigned visit(struct object *o)
 {
-    for (unsigned i = 0; i < seen_count; i++)
-        if (seen[i].o == o)
-            return i;
+    uint32_t h = (uint32_t)(((uintptr_t)o >> 4) * 0x9e3779b1u) % PLACES;
+    for (; place[h]; h = (h + 1) % PLACES)
+        if (seen[place[h] - 1].o == o)
+            return place[h] - 1;
+    CHECK(!__asan_region_is_poisoned(o, sizeof *o)); // a pointer to what was freed
+    place[h] = seen_count + 1;
     CHECK(seen_count < MAX_OBJECTS);
     unsigned at = seen_count++;
     seen[at].o = o;
@@ -384,14 +399,16 @@ static unsigned visit(struct object *o)
 
 void check_invariants(void)
 {
-    holders = calloc(page_count, sizeof *holders);
+    memset(holders, 0, sizeof holders);
+    memset(pinned, 0, sizeof pinned);
+    memset(place, 0, sizeof place);
     seen_count = charged_count = 0;
     table_and_cap_pages = contiguous_pages = 0;
     visit(&root->object);
     seen[visit(&root_account->object)].refs++; // the kernel's own
     // A task may live without anybody's holding a handle: through its threads, or as a cycle (docs/caveats.md).
     for (unsigned i = 0; i < last_count; i++)
-        if (still_there(i) && last[i]->type == FUT_OBJ_TASK && !object_of(last[i], struct task)->dead)
+        if (last_type[i] == FUT_OBJ_TASK && still_there(i) && !object_of(last[i], struct task)->dead)
             visit(last[i]);
     for (unsigned i = 0; i < seen_count; i++) {
         struct object *o = seen[i].o;
@@ -422,7 +439,7 @@ void check_invariants(void)
     }
     last_count = seen_count;
     for (unsigned i = 0; i < seen_count; i++)
-        last[i] = seen[i].o, last_id[i] = seen[i].o->id;
+        last[i] = seen[i].o, last_id[i] = seen[i].o->id, last_type[i] = (uint8_t)seen[i].o->type;
     uint64_t in_use = table_and_cap_pages;
     for (uint64_t i = 0; i < page_count; i++) {
         struct page *p = &pages[i];
@@ -431,19 +448,20 @@ void check_invariants(void)
             abort();
         }
         if (p->state != PAGE_USED)
-            CHECK(holders[i] == 0);
+            CHECK(holders[i] == 0 && pinned[i] == 0);
         else if (p->refs || p->pins)
+            CHECK(p->pins == pinned[i]);
+        if (p->state == PAGE_USED && (p->refs || p->pins))
             in_use++;
         if (p->state == PAGE_SLAB)
             in_use++;
     }
     CHECK(in_use == pages_total - pages_free);
-    free(holders);
 }
 
 void destroy_all_tasks_but_root(void)
 {
     for (unsigned i = 0; i < last_count; i++)
-        if (still_there(i) && last[i]->type == FUT_OBJ_TASK && last[i] != &root->object)
+        if (last_type[i] == FUT_OBJ_TASK && still_there(i) && last[i] != &root->object)
             task_destroy(object_of(last[i], struct task)), object_reap();
 }
