@@ -27,6 +27,7 @@ static bool waiting_for_room;
 static fut_handle_t watchers[WATCHERS];
 static unsigned next_watcher;
 static uint64_t since;
+static fut_handle_t debugger; // the Machine with DEBUG alone
 
 static void tell(uint64_t bits)
 {
@@ -60,6 +61,11 @@ static void fill(void)
 {
     bool arrived = false;
     for (int c; (c = uart_receive()) != UART_NOTHING;) {
+        if (c == UART_BREAK) {
+            // Not where the machine was started without the debugger: then a break is nothing.
+            (void)fut_machine_debug(debugger);
+            continue;
+        }
         if (c == UART_OVERRUN || in_tail - in_head == IN_BYTES) {
             lost++;
         } else {
@@ -145,6 +151,7 @@ int main(void)
     if (status == FUT_OK) {
         status = uart_open();
     }
+    debugger = host_cap("debugger");
     if (status != FUT_OK) {
         host_fail("uart: does not start", status);
     }

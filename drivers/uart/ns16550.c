@@ -10,7 +10,7 @@
 #define IIR  2  // read: cause; write: FIFO control
 #define LCR  3
 #define MCR  4
-#define LSR  5  // 1 data, 2 overrun, 0x20 transmit FIFO empty
+#define LSR  5  // 1 data, 2 overrun, 0x10 break, 0x20 transmit FIFO empty
 #define SCRATCH 7
 #define FIFO_BYTES 16u
 
@@ -66,6 +66,10 @@ int uart_receive(void)
     uint8_t status = get(LSR);
     if (status & 2) { // reading it has cleared it
         return UART_OVERRUN;
+    }
+    if (status & 0x10) {
+        (void)get(DATA); // the zero that it left
+        return UART_BREAK;
     }
     return status & 1 ? get(DATA) : UART_NOTHING;
 }

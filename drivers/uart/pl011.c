@@ -13,6 +13,7 @@ static_assert(offsetof(struct pl011, flags) == 0x18 && offsetof(struct pl011, ib
 
 #define FLAG_RX_EMPTY (1u << 4)
 #define FLAG_TX_FULL  (1u << 5)
+#define DATA_BREAK    (1u << 10)
 #define DATA_OVERRUN  (1u << 11)
 #define INT_RX        (1u << 4)
 #define INT_TX        (1u << 5)
@@ -59,7 +60,7 @@ int uart_receive(void)
     }
     uint32_t d = uart->data;
     overrun = d & DATA_OVERRUN; // the character is good; one behind it was lost
-    return (int)(d & 0xff);
+    return d & DATA_BREAK ? UART_BREAK : (int)(d & 0xff);
 }
 
 void uart_want_room(bool on)

@@ -6,6 +6,7 @@
 #include <futura/abi.h>
 
 #define UART_NOTHING (-1)
+#define UART_BREAK   (-3) // the line was held down: somebody wants attention
 #define UART_OVERRUN (-2) // at least one character was lost here
 
 [[nodiscard]] fut_status_t uart_open(void); // 8n1, receive interrupt on

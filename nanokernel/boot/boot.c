@@ -6,6 +6,7 @@
 #include <kernel.h>
 #include <ipc.h>
 #include <cap/types.h>
+#include <debug/kdb.h>
 #include <debug/log.h>
 #include "elf.h"
 
@@ -128,8 +129,8 @@ static struct thread *make_first_task(struct boot *boot)
     return thread;
 }
 
-// The kernel's own options are words of its command line. There is one: "verbose" keeps the log on the console
-// after a driver has taken it, for finding out why user space does not come up.
+// The kernel's own options are words of its command line: "verbose" keeps the log on the console after a driver has
+// taken it, for finding out why user space does not come up; "kdb" lets the debugger answer.
 static bool has_word(const char *line, const char *word)
 {
     while (*line) {
@@ -149,6 +150,9 @@ static bool has_word(const char *line, const char *word)
 void kernel_main(struct boot *boot)
 {
     log_verbose = has_word(boot->command_line, "verbose");
+#if FUTURA_KDB
+    kdb_on = has_word(boot->command_line, "kdb");
+#endif
     page_init(boot);
     sched_init();
     klog("Futura nanokernel: %lu MiB of RAM, %lu MiB free, %u CPU(s) present, %s\n",

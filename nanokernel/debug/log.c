@@ -9,12 +9,14 @@
 
 bool log_console = true;
 bool log_verbose;
+bool log_debugger;
 static char ring[LOG_BYTES];
 static uint64_t end;
 
 static void put(char c, void *)
 {
-    ring[end++ % LOG_BYTES] = c;
+    if (!log_debugger)
+        ring[end++ % LOG_BYTES] = c;
     if (log_console) {
         if (c == '\n')
             arch_console_put('\r');

@@ -3,6 +3,7 @@
 // Last words: what was wrong, where, in whose name.
 #include <kernel.h>
 #include <lib/format.h>
+#include "kdb.h"
 #include "log.h"
 #include "symbols.h"
 
@@ -49,5 +50,6 @@ void panic(const char *f, ...)
         klog("user stack:\n");
         arch_backtrace(frame, nullptr, t);
     }
+    kdb_enter("panic", t);
     arch_power(FUT_POWER_EXIT, 3);
 }

@@ -8,6 +8,18 @@ struct symbol { uint64_t address; const char *name; };
 [[gnu::weak]] extern const struct symbol symbol_table[];
 [[gnu::weak]] extern const uint64_t symbol_count;
 
+uint64_t symbol_address(const char *name)
+{
+    for (uint64_t i = 0; &symbol_count && i < symbol_count; i++) {
+        const char *a = symbol_table[i].name, *b = name;
+        while (*a && *a == *b)
+            a++, b++;
+        if (*a == *b)
+            return symbol_table[i].address;
+    }
+    return 0;
+}
+
 const char *symbol_find(uint64_t pc, uint64_t *offset)
 {
     if (!&symbol_count || symbol_count == 0 || pc < symbol_table[0].address)

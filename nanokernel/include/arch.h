@@ -139,6 +139,20 @@ void arch_idle(void);                                     // drops the lock, ena
 fut_status_t arch_port_read(uint16_t port, unsigned width, uint32_t *value);
 fut_status_t arch_port_write(uint16_t port, unsigned width, uint32_t value);
 
+// --- Tracing and debugging ----------------------------------------------------------------------------
+// I  bool arch_trace_site(void)                             false by way of one instruction that does nothing
+void arch_trace_sites(bool on);                           // makes every site true or false
+
+// A thread executes one instruction and then faults with FUT_FAULT_STEP; or (t null) the kernel does, from the
+// registers that a trap of its own goes on with.
+void arch_step(struct thread *t, struct fut_regs *kernel, bool on);
+// I  void arch_set_pc(struct arch_thread *, uint64_t pc)
+// ARCH_BREAK_BYTES, ARCH_BREAK_CODE: the instruction that traps; ARCH_BREAK_ADVANCE: how far pc is behind it then
+bool arch_breakable(uint64_t va);                         // kernel code where a trap may be taken
+bool arch_image_address(uint64_t va, phys_t *out);        // where an address of the kernel image lies
+void arch_walk(struct arch_space *s, uint64_t va);        // logs the page table entries on the way to va
+void arch_dump_kernel_regs(const struct fut_regs *r);
+
 // --- Last words -----------------------------------------------------------------------------------
 void arch_console_put(char c);                            // early and panic output only
 uint32_t arch_console_line(void);                         // its interrupt line: who binds it drives the console from then on

@@ -21,8 +21,11 @@ struct task {
     bool dead;
     struct list watches;     // watch.in_target
     uint64_t cpu_ticks;      // of threads that ended
+    struct list in_all;      // all_tasks
     struct list dying;       // in the list of tasks whose table is being cleared
 };
+
+extern struct list all_tasks; // for whoever looks inside: the debugger
 
 #define ATTENTION_RESTART 0x1u // run the system call again
 #define ATTENTION_PENDING 0x2u // an interruption was posted
@@ -104,7 +107,8 @@ struct cpu {
     uint64_t timer_set;      // what arch_timer_set was told last
     uint64_t idle_ticks, switches, calls, faults, interrupts;
 };
-extern struct cpu cpus[];
+extern struct cpu cpus[FUT_CPUS_MAX];
+extern uint32_t cpus_online;
 
 // --- Scheduler ---------------------------------------------------------------------------------------
 void sched_init(void);

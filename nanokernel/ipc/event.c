@@ -4,6 +4,7 @@
 // watches, which signal an Event when something is gone for good.
 #include <kernel.h>
 #include <ipc.h>
+#include <debug/trace.h>
 #include <cap/types.h>
 
 fut_status_t sys_event_create(struct thread *t, const uint64_t *, uint64_t *value)
@@ -23,6 +24,7 @@ fut_status_t sys_event_create(struct thread *t, const uint64_t *, uint64_t *valu
 
 void event_signal(struct event *e, uint64_t bits)
 {
+    TRACE(FUT_TRACE_SIGNAL, arch_cpu()->current, e->object.id, bits);
     e->bits |= bits;
     for (struct list *l = e->waiters.next, *next; l != &e->waiters && e->bits; l = next) {
         next = l->next;

@@ -7,6 +7,7 @@
 #pragma once
 #include <kernel.h>
 #include <ipc.h>
+#include <debug/trace.h>
 
 #define TAG_BUFFER ((FUT_TAG_MEMORY | FUT_TAG_LEASE) << 28)
 #define TAG_CAPS (0xfull << 20)
@@ -47,6 +48,8 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *to)
                                                                   uint64_t *badge, bool buffer, uint64_t w0)
 {
     struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(*control >> 32));
+    if (arch_trace_site())
+        return nullptr;
     if (unlikely(!c || c->type != FUT_OBJ_SESSION || !(c->rights & FUT_RIGHT_CALL) ||
                  (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || t->attention))
         return nullptr;
@@ -87,6 +90,8 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *to)
 {
     struct thread *caller = t->caller;
     struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(control >> 32));
+    if (arch_trace_site())
+        return nullptr;
     if (unlikely(!c || c->type != FUT_OBJ_CHANNEL || !(c->rights & FUT_RIGHT_RECV) ||
                  (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || (uint32_t)aux || !caller || t->attention))
         return nullptr;

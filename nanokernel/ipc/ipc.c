@@ -21,6 +21,8 @@ static inline uint64_t control_out(fut_status_t status, uint32_t perms, uint32_t
 
 void ipc_finish(struct thread *t, fut_status_t status, uint32_t out)
 {
+    if (status)
+        TRACE(FUT_TRACE_ABORT, t, (uint64_t)(int64_t)status, 0);
     arch_ipc_out(&t->arch, control_out(status, 0, FUT_RECV_NOTHING, out), 0, 0);
 }
 
@@ -315,6 +317,7 @@ static fut_status_t reply_to(struct thread *t, struct thread *caller, struct thr
     fut_status_t status = transfer(t, caller, tag, nullptr, false, nullptr);
     if (status)
         return status;
+    TRACE(FUT_TRACE_REPLY, t, tag, caller->object.id);
     if (t->caller == caller) {
         t->caller = nullptr;
         restore_priority(t);
@@ -372,6 +375,7 @@ static void deliver_call(struct thread *t, struct thread *r, uint32_t kind)
 {
     struct session *s = t->session;
     uint64_t badge = s->node.key;
+    TRACE(FUT_TRACE_RECEIVE, r, kind == QUEUE_FAULT ? FAULT_TAG_THREAD : arch_ipc_tag(&t->arch), t->object.id);
     arch_ipc_out(&r->arch, control_out(FUT_OK, t->perms, kind == QUEUE_SEND ? FUT_RECV_SEND : FUT_RECV_CALL, 0),
                  arch_ipc_tag(&t->arch), badge);
     if (kind == QUEUE_SEND) {
@@ -556,8 +560,10 @@ static struct thread *go_on(struct thread *t, struct thread *next)
     if (!next)
         return leave();
     if (likely(t->state != FUT_THREAD_RUNNABLE && cpu->current == t && !next->attention &&
-               !object_reap_pending() && (cpu->ready >> next->priority) <= 1))
+               !object_reap_pending() && (cpu->ready >> next->priority) <= 1)) {
+        TRACE(FUT_TRACE_SWITCH, next, next->task->object.id, arch_pc(&next->arch));
         return hand_over(cpu, next);
+    }
     thread_ready(next);
     return leave();
 }
@@ -588,6 +594,7 @@ static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call,
         ipc_finish(t, FUT_ERR_TIMED_OUT, 0);
         return;
     }
+    TRACE(call ? FUT_TRACE_CALL : FUT_TRACE_SEND, t, tag, ch->object.id);
     t->call_flags = flags;
     t->perms = c->rights >> 16;
     if (!list_empty(&ch->receivers) && list_empty(&ch->queue)) {

@@ -7,12 +7,14 @@
 #include <ipc.h>
 #include <cap/types.h>
 #include <debug/log.h>
+#include <debug/trace.h>
 
 static struct irq *irqs[ARCH_IRQ_COUNT];
 
 struct thread *kernel_interrupt(struct thread *t, uint32_t number)
 {
     arch_cpu()->interrupts++;
+    TRACE(FUT_TRACE_INTERRUPT, t, number, 0);
     struct irq *irq = number < ARCH_IRQ_COUNT ? irqs[number] : nullptr;
     if (irq && irq->event)
         event_signal(irq->event, irq->bits);

@@ -5,6 +5,7 @@
 #include <kernel.h>
 #include <ipc.h>
 #include <cap/types.h>
+#include <debug/kdb.h>
 #include <debug/log.h>
 
 #define PORTS 0x10000u
@@ -153,6 +154,18 @@ fut_status_t sys_machine_power(struct thread *t, const uint64_t *a, uint64_t *)
     if (a[1] > FUT_POWER_EXIT)
         return FUT_ERR_ARGUMENT;
     arch_power((uint32_t)a[1], (uint32_t)a[2]);
+}
+
+fut_status_t sys_machine_debug(struct thread *t, const uint64_t *a, uint64_t *)
+{
+    fut_status_t status = machine_of(t, a[0], FUT_RIGHT_DEBUG);
+    if (status)
+        return status;
+    if (!kdb_on)
+        return FUT_ERR_UNSUPPORTED;
+    arch_sys_result(&t->arch, FUT_OK, 0); // before the person there looks at it, or steps
+    kdb_enter("asked for", t);
+    return SYS_BLOCKED;
 }
 
 fut_status_t sys_machine_info(struct thread *t, const uint64_t *a, uint64_t *)

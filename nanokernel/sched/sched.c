@@ -4,10 +4,12 @@
 // Nothing ticks while nothing competes: a time slice runs only while some thread is ready and waits.
 #include <kernel.h>
 #include <ipc.h>
+#include <debug/trace.h>
 
 #define SLICE_NS 10000000ull
 
-struct cpu cpus[8];
+struct cpu cpus[FUT_CPUS_MAX];
+uint32_t cpus_online = 1;
 
 void sched_init(void)
 {
@@ -143,6 +145,7 @@ struct thread *schedule(void)
                 enqueue(t, true);
             object_reap();
             while (!cpu->ready) {
+                TRACE(FUT_TRACE_IDLE, nullptr, 0, 0);
                 program_timer(cpu);
                 arch_idle();
                 cpu_charge(cpu);
@@ -154,6 +157,7 @@ struct thread *schedule(void)
             cpu->current = t;
             cpu->payer = payer_of(t);
             cpu->switches++;
+            TRACE(FUT_TRACE_SWITCH, t, t->task->object.id, arch_pc(&t->arch));
         } else {
             object_reap();
             if (!runnable(t))
@@ -189,6 +193,7 @@ struct thread *kernel_timer(struct thread *t)
     struct cpu *cpu = arch_cpu();
     uint64_t now = arch_time_ns();
     cpu->interrupts++;
+    TRACE(FUT_TRACE_TIMER, t, 0, 0);
     cpu->timer_set = FUT_FOREVER;
     timer_expire(now);
     if (now >= cpu->slice_end) {

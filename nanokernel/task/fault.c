@@ -5,6 +5,8 @@
 // task with a log line.
 #include <kernel.h>
 #include <ipc.h>
+#include <debug/kdb.h>
+#include <debug/trace.h>
 
 void fault_deliver(struct thread *t, uint32_t code, uint64_t address)
 {
@@ -32,7 +34,10 @@ void fault_answer(struct thread *t, uint64_t action)
 struct thread *kernel_fault(struct thread *t, uint32_t code, uint64_t address)
 {
     arch_cpu()->faults++;
+    TRACE(FUT_TRACE_FAULT, t, code, address);
     if ((code & 0xff) != FUT_FAULT_MAP) {
+        if (kdb_user_trap(t, code & 0xff))
+            return leave();
         fault_deliver(t, code, address);
         return leave();
     }

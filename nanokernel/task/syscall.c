@@ -75,6 +75,9 @@ syscall_fn sys_futex_wait;
 syscall_fn sys_futex_wake;
 syscall_fn sys_futex_requeue;
 syscall_fn sys_clock;
+syscall_fn sys_trace_control;
+syscall_fn sys_trace_read;
+syscall_fn sys_machine_debug;
 syscall_fn sys_irq_create;
 syscall_fn sys_irq_msi;
 syscall_fn sys_irq_bind;
@@ -161,6 +164,9 @@ static syscall_fn *const table[FUT_SYS_COUNT] = {
     [FUT_SYS_FUTEX_WAKE] = sys_futex_wake,
     [FUT_SYS_FUTEX_REQUEUE] = sys_futex_requeue,
     [FUT_SYS_CLOCK] = sys_clock,
+    [FUT_SYS_TRACE_CONTROL] = sys_trace_control,
+    [FUT_SYS_TRACE_READ] = sys_trace_read,
+    [FUT_SYS_MACHINE_DEBUG] = sys_machine_debug,
     [FUT_SYS_IRQ_CREATE] = sys_irq_create,
     [FUT_SYS_IRQ_MSI] = sys_irq_msi,
     [FUT_SYS_IRQ_BIND] = sys_irq_bind,

@@ -7,6 +7,8 @@
 #include <ipc.h>
 #include <cap/types.h>
 
+struct list all_tasks = {&all_tasks, &all_tasks};
+
 fut_status_t task_new(struct account *a, struct space *s, struct task **out)
 {
     struct object *o;
@@ -17,6 +19,7 @@ fut_status_t task_new(struct account *a, struct space *s, struct task **out)
     list_init(&t->threads);
     list_init(&t->watches);
     list_init(&t->dying);
+    list_append(&all_tasks, &t->in_all);
     t->native_bytes = UINT64_MAX;
     if (!cap_table_init(t)) {
         t->dead = true;
@@ -56,6 +59,7 @@ void task_free(struct object *o)
     struct task *t = object_of(o, struct task);
     kassert(t->dead && t->thread_count == 0);
     watches_signal(&t->watches);
+    list_remove(&t->in_all);
 }
 
 // --- System calls ---------------------------------------------------------------------------------------

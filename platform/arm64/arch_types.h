@@ -52,7 +52,21 @@ static inline uint64_t arch_counter(void)
     return v;
 }
 
+// A branch that is not there: a nop, which arch_trace_sites (trap.c) makes a branch to the true side.
+[[gnu::always_inline]] static inline bool arch_trace_site(void)
+{
+    __asm__ goto("1: nop\n\t"
+                 ".pushsection .trace_sites, \"a\"\n\t.quad 1b, %l0\n\t.popsection" : : : : on);
+    return false;
+on:
+    return true;
+}
+
 static inline uint64_t arch_pc(const struct arch_thread *t) { return t->pc; }
+static inline void arch_set_pc(struct arch_thread *t, uint64_t pc) { t->pc = pc; }
+#define ARCH_BREAK_BYTES 4u
+#define ARCH_BREAK_CODE {0x00, 0x00, 0x20, 0xd4}
+#define ARCH_BREAK_ADVANCE 0u
 static inline uint64_t arch_sp(const struct arch_thread *t) { return t->sp; }
 
 static inline uint64_t arch_sys_op(const struct arch_thread *t) { return t->x[8]; }

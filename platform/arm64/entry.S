@@ -490,7 +490,13 @@ kernel_sync:
     msr     elr_el1, x0
     add     sp, sp, #288
     eret
-4:  mov     x0, #4
+4:  mrs     x0, esr_el1
+    lsr     x0, x0, #26
+    cmp     x0, #0x3c               // BRK
+    b.eq    kernel_debug
+    cmp     x0, #0x33               // a step, in EL1
+    b.eq    kernel_debug
+    mov     x0, #4
 
     // SP: 288 bytes, x0 and x1 saved; x0: the vector.
 kernel_exception:
@@ -512,6 +518,49 @@ kernel_exception:
     stp     x30, x1, [sp, #240]
     mov     x1, sp
     b       arm64_kernel_exception
+
+    // A breakpoint or a step of the kernel itself, which may go on.
+kernel_debug:
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mrs     x1, elr_el1
+    mrs     x2, spsr_el1
+    stp     x30, x1, [sp, #240]
+    str     x2, [sp, #256]
+    mov     x0, sp
+    bl      arm64_kernel_debug
+    ldp     x30, x1, [sp, #240]
+    ldr     x2, [sp, #256]
+    msr     elr_el1, x1
+    msr     spsr_el1, x2
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x19, [sp, #144]
+    ldp     x20, x21, [sp, #160]
+    ldp     x22, x23, [sp, #176]
+    ldp     x24, x25, [sp, #192]
+    ldp     x26, x27, [sp, #208]
+    ldp     x28, x29, [sp, #224]
+    ldp     x0, x1, [sp], #288
+    eret
 
 // --- FP/SIMD. x0: struct arch_thread ------------------------------------------------------------------
     .arch_extension fp

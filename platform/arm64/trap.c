@@ -3,7 +3,9 @@
 // Exceptions: what a syndrome (ESR_EL1) means for a thread, and last words when the kernel itself met
 // one. Exception classes and fault status codes follow the Arm Architecture Reference Manual, D17.2.37.
 #include "arm64.h"
+#include <debug/kdb.h>
 
+void arm64_spurious_step(struct thread *t);
 struct thread *arm64_fp_trap(struct thread *t);
 struct thread *arm64_user_fault(struct thread *t, uint64_t esr, uint64_t far);
 [[noreturn]] void arm64_unexpected(struct thread *t, uint64_t vector);
@@ -55,7 +57,10 @@ struct thread *arm64_user_fault(struct thread *t, uint64_t esr, uint64_t far)
     case EC_PC_ALIGN:     return kernel_fault(t, FUT_FAULT_ALIGN, far);
     case EC_SP_ALIGN:     return kernel_fault(t, FUT_FAULT_ALIGN, t->arch.sp);
     case EC_FP_EXCEPTION: return kernel_fault(t, FUT_FAULT_FPU, t->arch.pc);
-    case EC_STEP:         return kernel_fault(t, FUT_FAULT_STEP, t->arch.pc);
+    case EC_STEP:
+        if (!kdb_user_trap(t, FUT_FAULT_STEP))
+            arm64_spurious_step(t); // it is for another thread, which has not run yet
+        return leave();
     case EC_BREAKPOINT:
     case EC_BRK:          return kernel_fault(t, FUT_FAULT_TRAP, t->arch.pc);
     case EC_WATCHPOINT:   return kernel_fault(t, FUT_FAULT_TRAP, far);

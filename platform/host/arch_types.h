@@ -65,6 +65,9 @@ extern char *host_ram;
 static inline void *phys_to_virt(uint64_t p) { return host_ram + (p - HOST_RAM_BASE); }
 static inline uint64_t virt_to_phys(const void *p) { return (uint64_t)((const char *)p - host_ram) + HOST_RAM_BASE; }
 
+extern bool host_trace;
+static inline bool arch_trace_site(void) { return host_trace; }
+
 extern uint64_t host_time;
 static inline uint64_t arch_counter(void) { return host_time; }
 void arch_switch_space(struct arch_space *s);

@@ -236,6 +236,8 @@ bool arch_user_load32(uint64_t from, uint32_t *value) { return copy(from, (char 
 void arch_zero_page(void *p) { memset(p, 0, FUT_PAGE_SIZE); }
 void arch_copy_page(void *to, const void *from) { memcpy(to, from, FUT_PAGE_SIZE); }
 void arch_sync_icache(void *) {}
+bool host_trace;
+void arch_trace_sites(bool on) { host_trace = on; }
 void arch_phys_window(phys_t, uint64_t) {}
 
 // --- Time, interrupts ---------------------------------------------------------------------------------------

@@ -197,6 +197,7 @@ trap_kernel:
     cld
     mov %rsp, %rdi
     call x86_trap_kernel
+pop_registers:
     pop %r15
     pop %r14
     pop %r13
@@ -222,11 +223,18 @@ fatal_common:
     push_registers
     cld
     mov %rsp, %rdi
+    mov $0xc0000101, %ecx       // MSR_GS_BASE
+    rdmsr
+    mov %eax, %r12d
+    mov %edx, %r13d
     mov 176(%rsp), %rax
     mov %rax, %rdx
     shr $32, %rdx
-    mov $0xc0000101, %ecx       // MSR_GS_BASE
     wrmsr
     call x86_fatal
-6:  hlt
-    jmp 6b
+    // Only an NMI that was somebody's wish to talk comes back.
+    mov $0xc0000101, %ecx
+    mov %r12d, %eax
+    mov %r13d, %edx
+    wrmsr
+    jmp pop_registers

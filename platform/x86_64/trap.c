@@ -6,6 +6,7 @@
 #include "x86.h"
 #include <thread.h>
 #include <base.h>
+#include <debug/kdb.h>
 #include <debug/log.h>
 
 static const char *const names[32] = {
@@ -80,8 +81,36 @@ static void show(const struct trap_frame *f)
     arch_dump_regs(nullptr);
 }
 
+static void regs_of(const struct trap_frame *f, struct fut_regs *r)
+{
+    *r = (struct fut_regs){
+        .rax = f->rax, .rbx = f->rbx, .rcx = f->rcx, .rdx = f->rdx, .rsi = f->rsi, .rdi = f->rdi,
+        .rbp = f->rbp, .rsp = f->rsp, .r8 = f->r8, .r9 = f->r9, .r10 = f->r10, .r11 = f->r11,
+        .r12 = f->r12, .r13 = f->r13, .r14 = f->r14, .r15 = f->r15, .pc = f->pc, .flags = f->flags,
+    };
+}
+
+// A breakpoint or a step of the kernel itself; its pc and flags may be changed.
+static bool debugger(struct trap_frame *f)
+{
+    struct fut_regs r;
+    regs_of(f, &r);
+    r.pc -= f->vector == 3 ? ARCH_BREAK_ADVANCE : 0;
+    last_frame = f;
+    bool taken = kdb_trap(nullptr, f->vector == 3 ? FUT_FAULT_TRAP : FUT_FAULT_STEP, &r);
+    last_frame = nullptr;
+    if (taken) {
+        f->pc = r.pc;
+        f->flags = r.flags;
+    }
+    return taken;
+}
+
 void x86_trap_kernel(struct trap_frame *f)
 {
+    if ((f->vector == 1 || f->vector == 3) && debugger(f)) {
+        return;
+    }
     if (f->vector >= 32) { // idle: without the lock
         struct thread *none = nullptr;
         if (!lock_try()) {
@@ -106,6 +135,12 @@ void x86_trap_kernel(struct trap_frame *f)
 
 void x86_fatal(struct trap_frame *f)
 {
+    if (f->vector == 2 && kdb_on) {
+        last_frame = f;
+        kdb_enter("NMI", nullptr);
+        last_frame = nullptr;
+        return;
+    }
     show(f);
     panic("%s: pc %lx, sp %lx, cs %lx", names[f->vector], f->pc, f->rsp, f->cs);
 }
@@ -116,20 +151,12 @@ void arch_dump_regs(const struct thread *t)
     if (t) {
         arch_regs_get(t, &r);
     } else if (last_frame) {
-        const struct trap_frame *f = last_frame;
-        r = (struct fut_regs){
-            .rax = f->rax, .rbx = f->rbx, .rcx = f->rcx, .rdx = f->rdx, .rsi = f->rsi, .rdi = f->rdi,
-            .rbp = f->rbp, .rsp = f->rsp, .r8 = f->r8, .r9 = f->r9, .r10 = f->r10, .r11 = f->r11,
-            .r12 = f->r12, .r13 = f->r13, .r14 = f->r14, .r15 = f->r15, .pc = f->pc, .flags = f->flags,
-        };
+        regs_of(last_frame, &r);
     } else {
         return;
     }
-    klog("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r.rax, r.rbx, r.rcx, r.rdx);
-    klog("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", r.rsi, r.rdi, r.rbp, r.rsp);
-    klog("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", r.r8, r.r9, r.r10, r.r11);
-    klog("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", r.r12, r.r13, r.r14, r.r15);
-    klog("pc  %016lx flags %08lx tls %lx cr2 %lx cr3 %lx\n", r.pc, r.flags, r.tls, READ_CR(2), READ_CR(3));
+    arch_dump_kernel_regs(&r);
+    klog("tls %016lx cr2 %016lx cr3 %016lx\n", r.tls, READ_CR(2), READ_CR(3));
 }
 
 // Follows frame pointers as long as they lead upwards through the kernel's stacks. The user's rbp at the

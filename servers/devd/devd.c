@@ -23,8 +23,8 @@ struct fut_bytes archive;
 static const struct driver drivers[] = {
     {.image = "drivers/virtio-blk", .vendor = 0x1af4, .products = {0x1042, 0x1001}, .service = "block.vd%", .dma_bytes = 32 << 10, .virtio = true},
     {.image = "drivers/virtio-rng", .vendor = 0x1af4, .products = {0x1044, 0x1005}, .service = "entropy", .dma_bytes = 16 << 10, .virtio = true},
-    {.image = "drivers/uart-16550", .compatible = "ns16550", .service = "console"},
-    {.image = "drivers/uart-pl011", .compatible = "arm,pl011", .service = "console"},
+    {.image = "drivers/uart-16550", .compatible = "ns16550", .service = "console", .console = true},
+    {.image = "drivers/uart-pl011", .compatible = "arm,pl011", .service = "console", .console = true},
     {.image = "drivers/clock-cmos", .compatible = "cmos", .service = "clock"},
     {.image = "drivers/clock-pl031", .compatible = "arm,pl031", .service = "clock"},
 };

@@ -52,6 +52,7 @@ struct driver {
     const char *service;              // registry name; '%' stands for a letter: a, b, ...
     uint32_t dma_bytes;
     bool virtio;                      // is reset through its virtio registers
+    bool console;                     // its host may call the debugger
 };
 
 extern struct device devices[DEVICES_MAX];

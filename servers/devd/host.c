@@ -47,7 +47,7 @@ static fut_status_t start(struct device *d)
         fut_log("%s is not in the boot archive", d->driver->image);
         return status;
     }
-    struct fut_spawn_cap caps[8 + BARS];
+    struct fut_spawn_cap caps[9 + BARS];
     static const char *const bar_names[BARS] = {"bar0", "bar1", "bar2", "bar3", "bar4", "bar5"};
     size_t n = 0;
     caps[n++] = (struct fut_spawn_cap){"channel", d->channel, FUT_RIGHT_RECV | FUT_RIGHT_MINT};
@@ -55,6 +55,9 @@ static fut_status_t start(struct device *d)
     caps[n++] = (struct fut_spawn_cap){"time", fut_startup_cap("time"), FUT_RIGHT_READ | FUT_RIGHT_MAP};
     if (d->irq) {
         caps[n++] = (struct fut_spawn_cap){"irq", d->irq, FUT_RIGHT_IRQ};
+    }
+    if (d->driver->console) {
+        caps[n++] = (struct fut_spawn_cap){"debugger", machine, FUT_RIGHT_DEBUG};
     }
     if (d->dma) {
         caps[n++] = (struct fut_spawn_cap){"dma", d->dma, FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MAP | FUT_RIGHT_DMA};

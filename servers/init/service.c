@@ -36,7 +36,9 @@ static void add_grants(struct cap_list *list, const struct manifest_service *spe
     if (spec->grants & GRANT_KLOG)
         add_cap(list, "klog", info->h_log, FUT_RIGHT_READ);
     if (spec->grants & GRANT_MACHINE)
-        add_cap(list, "machine", info->h_machine, spec->machine_rights | FUT_RIGHT_READ);
+        // Who may enter the debugger may let others: devd gives that to the console's driver.
+        add_cap(list, "machine", info->h_machine, spec->machine_rights | FUT_RIGHT_READ |
+                (spec->machine_rights & FUT_RIGHT_DEBUG ? FUT_RIGHT_DUP : 0));
 }
 
 fut_status_t services_create(const struct manifest *manifest)

@@ -134,6 +134,12 @@ static fut_status_t inspect(struct fut_request *request, struct fut_string name,
     return fut_cap_mint(s->running.task, FUT_RIGHT_READ | FUT_RIGHT_MOVE | FUT_RIGHT_DUP, &result->t);
 }
 
+static fut_status_t debug(struct fut_request *request, struct supervisor_supervisor_debug_result *result)
+{
+    (void)request;
+    return fut_cap_mint(boot->h_machine, FUT_RIGHT_READ | FUT_RIGHT_DEBUG | FUT_RIGHT_MOVE, &result->m);
+}
+
 const struct supervisor_supervisor_ops supervisor_ops = {
     .get = get,
     .kill = kill_service,
@@ -141,4 +147,5 @@ const struct supervisor_supervisor_ops supervisor_ops = {
     .kernel_log = kernel_log,
     .machine = machine,
     .inspect = inspect,
+    .debug = debug,
 };

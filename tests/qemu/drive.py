@@ -19,8 +19,9 @@ A case is a text file of steps, one a line:
     > LINE                      exactly this line
     ~ REGEX                     a line that matches entirely
     *                           any number of lines
-    send "TEXT"             types TEXT (with escapes: \\x03 is ^C, \\r the return key)
-    wait "REGEX"            waits until what was printed since the last match has it
+    send "TEXT"             types TEXT (with escapes: \\x03 is ^C, \\r the return key; %(NAME)s: what a `wait` found; %%)
+    wait "REGEX"            waits until what was printed since the last match has it; (?P<NAME>...) is kept for
+                            `send` and for later ones
     prompt                  waits for the prompt and forgets what came before it
     sleep SECONDS
     poweroff                types `poweroff`; the machine must go off by itself
@@ -201,6 +202,7 @@ class Case:
         self.log = open(self.log_path, "wb")
         self.console = None
         self.timeout = 60
+        self.found = {}
         self.disk = self.second = self.tree = None
         self.run_status = 0
         self.scratch = tempfile.mkdtemp(prefix="futura-test.")
@@ -306,10 +308,12 @@ class Case:
             self.command(argument, expected)
         elif word == "send":
             self.need_machine()
-            self.console.type(ast.literal_eval(argument))
+            self.console.type(ast.literal_eval(argument) % self.found)
         elif word == "wait":
             self.need_machine()
-            self.console.wait(ast.literal_eval("r" + argument), self.timeout)
+            pattern = re.sub(r"%\((\w+)\)s", lambda m: re.escape(self.found[m[1]]), ast.literal_eval("r" + argument))
+            _, match = self.console.wait(pattern, self.timeout)
+            self.found.update(match.groupdict())
         elif word == "prompt":
             self.console.wait(self.prompt_pattern, self.timeout)
         elif word == "sleep":

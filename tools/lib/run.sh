@@ -21,6 +21,7 @@ usage: tools/futura run [OPTION]...
   --forward HOST:GUEST  a virtio network card, with TCP port HOST of this machine forwarded (repeatable)
   --mem SIZE            memory (512M)       --smp N     processors (1)
   --icount              count instructions: one is one nanosecond of guest time
+  --kdb                 let the kernel's debugger answer: Ctrl-A B here, `futctl debug` in the guest, or a panic
   --gdb                 wait for `tools/futura gdb` before the first instruction
   --qemu-arg ARG        one more argument for QEMU (repeatable)
   --archive FILE        boot another archive than build/<arch>/boot.cpio
@@ -86,7 +87,7 @@ refresh_programs() {
 
 main() {
     arch=x86_64 command= has_command=no disk= no_disk=no fresh=no second= snapshot=no mem=512M smp=1
-    archive= icount=no gdb=no build=yes dry=no adds= forwards= extra=
+    archive= icount=no gdb=no kdb=no build=yes dry=no adds= forwards= extra=
     while [ $# -gt 0 ]; do
         case $1 in
         --arch) need_value "$1" $#; check_arch "$2"; arch=$2; shift 2 ;;
@@ -111,6 +112,7 @@ main() {
         --smp) need_value "$1" $#; smp=$2; shift 2 ;;
         --icount) icount=yes; shift ;;
         --gdb) gdb=yes; shift ;;
+        --kdb) kdb=yes; shift ;;
         --qemu-arg) need_value "$1" $#; extra="$extra $(quoted "$2")"; shift 2 ;;
         --archive) need_value "$1" $#; archive=$2; shift 2 ;;
         --no-build) build=no; shift ;;
@@ -194,6 +196,7 @@ main() {
     fi
     [ $snapshot = no ] || set -- "$@" -snapshot
     [ $icount = no ] || set -- "$@" -icount shift=0,sleep=off
+    [ $kdb = no ] || set -- "$@" -append kdb
     [ $gdb = no ] || set -- "$@" -gdb tcp:127.0.0.1:1234 -S
     eval "set -- \"\$@\" $extra"
 
@@ -208,6 +211,7 @@ main() {
     if [ $dry = yes ]; then echo "$*"; return 0; fi
     say "booting $arch. Leave with \`poweroff\`, or Ctrl-A X at any time."
     [ $no_disk = yes ] || say "the disk is $disk"
+    [ $kdb = no ] || say "Ctrl-A B stops everything for the kernel's debugger; its \`help\` lists what it can do, \`c\` goes on."
     [ $gdb = no ] || say "waiting for: tools/futura gdb --arch $arch"
     # QEMU makes the terminal raw; whatever ends it, the state from before comes back.
     [ ! -t 0 ] || terminal=$(stty -g)

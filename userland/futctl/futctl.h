@@ -25,4 +25,6 @@ int command_tasks(int argc, char **argv);
 int command_handles(int argc, char **argv);
 int command_personality(int argc, char **argv);
 int command_run(int argc, char **argv);
+int command_trace(int argc, char **argv);
+int command_debug(int argc, char **argv);
 int command_top(int argc, char **argv);

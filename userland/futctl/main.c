@@ -27,6 +27,8 @@ static const struct command {
     {"handles", "SERVICE", "a service's capabilities, with rights and origin", command_handles, true},
     {"personality", "", "Linux system calls that programs asked for and that are not there", command_personality, false},
     {"run", "[--pages N] [--tasks N] PROGRAM [ARGUMENT...]", "a program within limits of memory and processes", command_run, false},
+    {"trace", "start|stop|write [FILE]", "record what every thread does (tools/futura trace shows it)", command_trace, true},
+    {"debug", "", "stop everything and talk to the kernel's debugger on the console (run --kdb)", command_debug, true},
     {"top", "[-n COUNT] [-d SECONDS]", "services by CPU, again and again", command_top, true},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

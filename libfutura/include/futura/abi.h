@@ -125,6 +125,9 @@
 #define FUT_SYS_FUTEX_WAKE     105   // (uint32 *, count) -> woken
 #define FUT_SYS_FUTEX_REQUEUE  106   // (uint32 *, wake, uint32 *to, requeue) -> woken
 #define FUT_SYS_CLOCK          107   // () -> monotonic ns since boot
+#define FUT_SYS_TRACE_CONTROL  108   // (machine with DEBUG, 1 starts | 0 stops): one trace at a time; its rings are charged to the caller
+#define FUT_SYS_TRACE_READ     109   // (machine with DEBUG, struct fut_trace_read *)
+#define FUT_SYS_MACHINE_DEBUG  110   // (machine with DEBUG): the kernel's debugger on the console; returns when the person there says so
 // Devices.
 #define FUT_SYS_IRQ_CREATE     112   // (machine, line, FUT_IRQ_* flags) -> Irq
 #define FUT_SYS_IRQ_MSI        113   // (machine, struct fut_msi *) -> Irq, with the address/data pair to program
@@ -481,6 +484,33 @@ struct fut_machine_info {
     uint32_t cpus, reserved;
     // The wall of counters: switches, calls, faults, interrupts.
     uint64_t switches, calls, faults, interrupts;
+};
+
+// One event of a trace. time_kind: the counter of the time page << 8 | FUT_TRACE_*; thread: whose doing it was, an
+// object id, 0 = nobody's.
+struct fut_trace_record { uint64_t time_kind, thread, a, b; };
+//                              a                       b
+#define FUT_TRACE_SWITCH    1u // task                   address of its program counter
+#define FUT_TRACE_IDLE      2u // -                      -
+#define FUT_TRACE_CALL      3u // tag                    Channel
+#define FUT_TRACE_SEND      4u // tag                    Channel
+#define FUT_TRACE_RECEIVE   5u // tag                    whose call or message: Thread
+#define FUT_TRACE_REPLY     6u // tag                    who is answered: Thread
+#define FUT_TRACE_ABORT     7u // status                 -: its call, send or receive ended without a message
+#define FUT_TRACE_FAULT     8u // FUT_FAULT_*            address
+#define FUT_TRACE_INTERRUPT 9u // line                   -
+#define FUT_TRACE_TIMER    10u // -                      -
+#define FUT_TRACE_SIGNAL   11u // Event                  bits
+#define FUT_TRACE_EXIT     12u // task                   -
+
+#define FUT_CPUS_MAX 8
+struct fut_trace_read {
+    uint32_t cpu, max;    // max: records that fit
+    uint64_t sequence;    // in: number of the record wanted next; out: of the one behind what was given
+    uint64_t records;     // address of struct fut_trace_record[max]
+    uint64_t lost;        // out: records from the wanted one on that had been overwritten
+    uint32_t count;       // out
+    uint32_t reserved;
 };
 
 // What the first task finds at the address in its argument register: read-only.

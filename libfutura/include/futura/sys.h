@@ -628,6 +628,22 @@ static inline fut_status_t fut_yield(void)
     return (fut_status_t)fut_syscall(FUT_SYS_MACHINE_INFO, machine, (uintptr_t)info, 0, 0, 0, 0).status;
 }
 
+// The kernel's debugger on the console; FUT_ERR_UNSUPPORTED where the machine was started without it.
+[[nodiscard]] static inline fut_status_t fut_machine_debug(fut_handle_t machine)
+{
+    return (fut_status_t)fut_syscall(FUT_SYS_MACHINE_DEBUG, machine, 0, 0, 0, 0, 0).status;
+}
+
+[[nodiscard]] static inline fut_status_t fut_trace_control(fut_handle_t machine, bool on)
+{
+    return (fut_status_t)fut_syscall(FUT_SYS_TRACE_CONTROL, machine, on, 0, 0, 0, 0).status;
+}
+
+[[nodiscard]] static inline fut_status_t fut_trace_read(fut_handle_t machine, struct fut_trace_read *q)
+{
+    return (fut_status_t)fut_syscall(FUT_SYS_TRACE_READ, machine, (uintptr_t)q, 0, 0, 0, 0).status;
+}
+
 // --- Replies held for later, memory lent by a caller ----------------------------------------------------------
 
 // Names the current caller's Reply.

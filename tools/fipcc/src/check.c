@@ -23,6 +23,7 @@ const struct cap_info cap_info[CAP_KIND_COUNT] = {
     [CAP_TASK] = {"task", "FUT_OBJ_TASK"},        [CAP_SPACE] = {"space", "FUT_OBJ_SPACE"},
     [CAP_THREAD] = {"thread", "FUT_OBJ_THREAD"},  [CAP_CHANNEL] = {"channel", "FUT_OBJ_CHANNEL"},
     [CAP_ACCOUNT] = {"account", "FUT_OBJ_ACCOUNT"}, [CAP_RING] = {"ring", "FUT_OBJ_MEMORY"},
+    [CAP_MACHINE] = {"machine", "FUT_OBJ_MACHINE"},
 };
 
 static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol", "a ring"};

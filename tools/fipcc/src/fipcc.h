@@ -74,7 +74,7 @@ extern const struct base_info base_info[BASE_COUNT];
 
 enum cap_kind {
     CAP_CLIENT, CAP_SERVER, CAP_MEM, CAP_EVENT, CAP_IRQ, CAP_IOPORT, CAP_TASK, CAP_SPACE, CAP_THREAD,
-    CAP_CHANNEL, CAP_ACCOUNT, CAP_RING, CAP_KIND_COUNT
+    CAP_CHANNEL, CAP_ACCOUNT, CAP_RING, CAP_MACHINE, CAP_KIND_COUNT
 };
 struct cap_info { const char *name, *object; };
 extern const struct cap_info cap_info[CAP_KIND_COUNT];

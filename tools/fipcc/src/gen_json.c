@@ -29,7 +29,7 @@ static const char *qualified(const struct library *library, const struct decl *d
 static const char *rights_names(uint32_t rights)
 {
     static const struct { const char *name; uint32_t bit; } names[] = {{"read", 1}, {"write", 2}, {"exec", 4}, {"map", 8}, {"call", 0x10}, {"recv", 0x20},
-        {"mint", 0x40}, {"manage", 0x80}, {"dup", 0x100}, {"move", 0x200}, {"dma", 0x400}, {"irq", 0x800}};
+        {"mint", 0x40}, {"manage", 0x80}, {"dup", 0x100}, {"move", 0x200}, {"dma", 0x400}, {"irq", 0x800}, {"debug", 0x4000}};
     const char *text = "";
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if ((rights & names[i].bit) != 0)

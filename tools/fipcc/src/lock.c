@@ -144,7 +144,7 @@ static void compare_class(const char *where, const char *old, const char *new)
 // The rights between < and > of a capability type.
 static bool gains_right(const char *old, const char *new, char *which, size_t size)
 {
-    static const char *const all[] = {"read", "write", "exec", "map", "call", "recv", "mint", "manage", "dup", "move", "dma", "irq"};
+    static const char *const all[] = {"read", "write", "exec", "map", "call", "recv", "mint", "manage", "dup", "move", "dma", "irq", "debug"};
     const char *angle = strchr(new, '<');
     if (angle == nullptr) {
         snprintf(which, size, "every right");

@@ -142,6 +142,7 @@ static const struct { const char *name, *c; uint32_t bit; } rights[] = {
     {"map", "FUT_RIGHT_MAP", 0x8}, {"call", "FUT_RIGHT_CALL", 0x10}, {"recv", "FUT_RIGHT_RECV", 0x20},
     {"mint", "FUT_RIGHT_MINT", 0x40}, {"manage", "FUT_RIGHT_MANAGE", 0x80}, {"dup", "FUT_RIGHT_DUP", 0x100},
     {"move", "FUT_RIGHT_MOVE", 0x200}, {"dma", "FUT_RIGHT_DMA", 0x400}, {"irq", "FUT_RIGHT_IRQ", 0x800},
+    {"debug", "FUT_RIGHT_DEBUG", 0x4000},
 };
 
 static void parse_rights(struct parser *p, struct type *type)
