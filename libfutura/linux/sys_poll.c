@@ -7,7 +7,7 @@
 
 // The mask for the time of the call. It goes back here when the call is over; when a signal ended it, the delivery
 // puts the old mask into the handler's frame.
-static long with_mask(u64 user, bool *set)
+long mask_for_call(u64 user, bool *set)
 {
     *set = false;
     if (user == 0)
@@ -21,7 +21,7 @@ static long with_mask(u64 user, bool *set)
     *set = true;
     return 0;
 }
-static long after_mask(long result, bool set)
+long mask_after_call(long result, bool set)
 {
     if (!set)
         return result;
@@ -81,7 +81,7 @@ SYSCALL(ppoll)
     bool masked;
     long error = timespec_deadline(c, &deadline);
     if (error == 0)
-        error = d != 0 && e != 8 ? -EINVAL : with_mask(d, &masked);
+        error = d != 0 && e != 8 ? -EINVAL : mask_for_call(d, &masked);
     if (error != 0)
         return error;
     if (d == 0)
@@ -89,7 +89,7 @@ SYSCALL(ppoll)
     long result = do_poll(a, b, deadline);
     if (!masked)
         return finish_poll(result, a, b, deadline);
-    result = after_mask(result, masked);
+    result = mask_after_call(result, masked);
     return result == -ERESTARTNOHAND && c != 0 ? -EINTR : result;
 }
 
@@ -175,8 +175,8 @@ SYSCALL(pselect6)
     if (error == 0 && f != 0 && !user_read(&m, f, sizeof m))
         error = -EFAULT;
     if (error == 0 && m.mask != 0)
-        error = m.bytes != 8 ? -EINVAL : with_mask(m.mask, &masked);
+        error = m.bytes != 8 ? -EINVAL : mask_for_call(m.mask, &masked);
     if (error != 0)
         return error;
-    return after_mask(do_select((unsigned)a, b, c, d, deadline), masked);
+    return mask_after_call(do_select((unsigned)a, b, c, d, deadline), masked);
 }

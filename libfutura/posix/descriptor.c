@@ -14,6 +14,8 @@ static void drop(struct posix_fd *f)
         posix.watch_changes++;
     if (f->watch != 0 && f->watch != POSIX_ALWAYS_READY)
         (void)fut_cap_delete(f->watch);
+    if (f->poll != 0)
+        posix_epoll_drop(f->poll);
 }
 
 static long install(const struct posix_fd *entry, unsigned from)
@@ -53,6 +55,7 @@ long posix_fd_close(unsigned fd)
     struct posix_fd old = *f;
     f->handle = 0;
     f->watch = 0;
+    f->poll = 0;
     if (fd < lowest_from)
         lowest_from = fd;
     posix_unlock();
@@ -67,6 +70,7 @@ static long copy_entry(unsigned fd, struct posix_fd *copy)
         return -EBADF;
     *copy = *f;
     copy->watch = f->watch == POSIX_ALWAYS_READY ? POSIX_ALWAYS_READY : 0;
+    copy->poll = 0;
     return posix_errno(fut_cap_mint(f->handle, FUT_RIGHTS_ALL, &copy->handle));
 }
 

@@ -74,6 +74,17 @@ long posix_read(unsigned fd, uint64_t to, size_t bytes, uint64_t offset)
         if (offset != POSIX_AT_OFFSET)
             return -ESPIPE;
         break;
+    case FUT_POSIX_KIND_EVENT:
+    case FUT_POSIX_KIND_TIMER:
+        if (offset != POSIX_AT_OFFSET)
+            return -ESPIPE;
+        for (;;) {
+            long n = bytes < 8 ? -EINVAL : read_inline(f, to, 8, offset);
+            if (n != -EAGAIN || (n = posix_wait_ready(fd, POLLIN)) != 0)
+                return n;
+        }
+    case FUT_POSIX_KIND_SIGNALS: return offset != POSIX_AT_OFFSET ? -ESPIPE : posix_signal_file_read(fd, to, bytes);
+    case FUT_POSIX_KIND_POLL: return -EINVAL;
     default: break;
     }
     if (bytes <= INLINE_BEST || (f->hints & FD_NO_LEASE)) {
@@ -142,6 +153,15 @@ long posix_write(unsigned fd, uint64_t from, size_t bytes, uint64_t offset)
         return (long)bytes;
     if (offset != POSIX_AT_OFFSET && f->kind >= FUT_POSIX_KIND_TERMINAL && f->kind <= FUT_POSIX_KIND_SOCKET)
         return -ESPIPE;
+    if (f->kind >= FUT_POSIX_KIND_EVENT && f->kind <= FUT_POSIX_KIND_POLL) {
+        if (offset != POSIX_AT_OFFSET)
+            return -ESPIPE;
+        for (;;) {
+            long n = f->kind != FUT_POSIX_KIND_EVENT || bytes < 8 ? -EINVAL : write_inline(f, from, 8, offset);
+            if (n != -EAGAIN || (n = posix_wait_ready(fd, POLLOUT)) != 0)
+                return n;
+        }
+    }
     size_t done = 0;
     // A blocking write is whole: what the server took in part is gone on with, up to an error or a signal.
     do {
@@ -179,6 +199,10 @@ long posix_seek(unsigned fd, int64_t offset, unsigned whence)
     case FUT_POSIX_KIND_TERMINAL:
     case FUT_POSIX_KIND_PIPE:
     case FUT_POSIX_KIND_SOCKET: return -ESPIPE;
+    case FUT_POSIX_KIND_EVENT:
+    case FUT_POSIX_KIND_TIMER:
+    case FUT_POSIX_KIND_SIGNALS:
+    case FUT_POSIX_KIND_POLL:
     case FUT_POSIX_KIND_NULL:
     case FUT_POSIX_KIND_ZERO: return 0;
     default: break;

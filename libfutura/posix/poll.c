@@ -7,8 +7,10 @@
 static_assert(IO_READY_IN == POLLIN && IO_READY_PRIORITY == POLLPRI && IO_READY_OUT == POLLOUT &&
               IO_READY_ERROR == POLLERR && IO_READY_HANGUP == POLLHUP);
 
-static uint64_t ready_mask(uint16_t events)
+uint64_t posix_poll_mask(struct posix_fd *f, uint32_t events)
 {
+    if (f->kind == FUT_POSIX_KIND_SIGNALS)
+        return events & (POLLIN | POLLRDNORM) ? posix_signal_file_mask(f) : 0;
     uint64_t mask = (events & (POLLIN | POLLPRI | POLLOUT)) | IO_READY_ERROR | IO_READY_HANGUP;
     if (events & POLLRDNORM)
         mask |= IO_READY_IN;
@@ -19,8 +21,10 @@ static uint64_t ready_mask(uint16_t events)
     return mask;
 }
 
-static uint16_t poll_bits(uint64_t ready, uint16_t events)
+uint32_t posix_poll_bits(const struct posix_fd *f, uint64_t ready, uint32_t events)
 {
+    if (f->kind == FUT_POSIX_KIND_SIGNALS)
+        return ready != 0 ? (POLLIN | POLLRDNORM) & events : 0;
     uint32_t bits = (uint32_t)ready & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP);
     if (ready & IO_READY_IN)
         bits |= POLLRDNORM;
@@ -28,15 +32,17 @@ static uint16_t poll_bits(uint64_t ready, uint16_t events)
         bits |= POLLWRNORM;
     if (ready & IO_READY_READ_HANGUP)
         bits |= POLLRDHUP;
-    return (uint16_t)(bits & (events | POLLERR | POLLHUP));
+    return bits & (events | POLLERR | POLLHUP);
 }
 
-static long watch_of(struct posix_fd *f)
+long posix_poll_watch(struct posix_fd *f)
 {
     if (f->watch != 0)
         return 0;
     fut_handle_t event = 0;
     fut_status_t status = FUT_ERR_UNKNOWN_METHOD;
+    if (f->kind == FUT_POSIX_KIND_SIGNALS)
+        return posix_signal_event(&f->watch);
     if (f->kind != FUT_POSIX_KIND_REGULAR && f->kind != FUT_POSIX_KIND_DIRECTORY && f->kind != FUT_POSIX_KIND_NULL &&
         f->kind != FUT_POSIX_KIND_ZERO)
         status = io_file_watch((io_file_t){f->handle}, &event);
@@ -49,11 +55,13 @@ static long watch_of(struct posix_fd *f)
     return 0;
 }
 
-// One look at all. Counts the ready ones; waitable: how many have an Event, last: the index of the last of those.
-static long look(struct posix_poll *p, unsigned count, unsigned *waitable, unsigned *last)
+// One look at all. Counts the ready ones; waitable: how many have an Event, last: the index of the last of those;
+// nested: how many are poll sets.
+static long look(struct posix_poll *p, unsigned count, unsigned *waitable, unsigned *last, unsigned *nested)
 {
     long ready = 0;
     *waitable = 0;
+    *nested = 0;
     for (unsigned i = 0; i < count; i++) {
         p[i].revents = 0;
         if (p[i].fd < 0)
@@ -64,7 +72,13 @@ static long look(struct posix_poll *p, unsigned count, unsigned *waitable, unsig
             ready++;
             continue;
         }
-        long error = watch_of(f);
+        if (f->kind == FUT_POSIX_KIND_POLL) {
+            p[i].revents = posix_epoll_ready(f) ? (POLLIN | POLLRDNORM) & p[i].events : 0;
+            ready += p[i].revents != 0;
+            (*nested)++;
+            continue;
+        }
+        long error = posix_poll_watch(f);
         if (error != 0)
             return error;
         uint64_t bits = 0;
@@ -73,10 +87,11 @@ static long look(struct posix_poll *p, unsigned count, unsigned *waitable, unsig
         } else {
             (*waitable)++;
             *last = i;
-            if (fut_event_wait(f->watch, ready_mask(p[i].events), 0, FUT_WAIT_KEEP, &bits) != FUT_OK)
+            uint64_t mask = posix_poll_mask(f, p[i].events);
+            if (mask == 0 || fut_event_wait(f->watch, mask, 0, FUT_WAIT_KEEP, &bits) != FUT_OK)
                 bits = 0;
         }
-        p[i].revents = poll_bits(bits, p[i].events);
+        p[i].revents = (uint16_t)posix_poll_bits(f, bits, p[i].events);
         ready += p[i].revents != 0;
     }
     return ready;
@@ -117,7 +132,7 @@ static bool keep(const struct posix_poll *p, unsigned count)
         return false;
     for (unsigned i = 0; i < count; i++) {
         struct posix_fd *f = p[i].fd < 0 ? nullptr : posix_fd_get((unsigned)p[i].fd);
-        if (f == nullptr || f->watch == 0 || f->watch == POSIX_ALWAYS_READY)
+        if (f == nullptr || f->watch == 0 || f->watch == POSIX_ALWAYS_READY || f->kind == FUT_POSIX_KIND_SIGNALS)
             return false;
     }
     posix_poll_forget(true);
@@ -126,7 +141,7 @@ static bool keep(const struct posix_poll *p, unsigned count)
         return false;
     }
     for (unsigned i = 0; i < count; i++) {
-        if (fut_waitset_add(kept.set, posix.fd[p[i].fd].watch, ready_mask(p[i].events), i) != FUT_OK) {
+        if (fut_waitset_add(kept.set, posix.fd[p[i].fd].watch, posix_poll_mask(&posix.fd[p[i].fd], p[i].events), i) != FUT_OK) {
             posix_poll_forget(true);
             return false;
         }
@@ -161,7 +176,7 @@ static long poll_kept(struct posix_poll *p, unsigned count, uint64_t deadline)
         return posix_errno(status);
     for (uint64_t i = 0; i < got; i++)
         if (ready[i].key < count)
-            p[ready[i].key].revents = poll_bits(ready[i].bits, p[ready[i].key].events);
+            p[ready[i].key].revents = (uint16_t)posix_poll_bits(&posix.fd[p[ready[i].key].fd], ready[i].bits, p[ready[i].key].events);
     return (long)got;
 }
 
@@ -174,7 +189,7 @@ static fut_status_t wait_many(struct posix_poll *p, unsigned count, uint64_t dea
     for (unsigned i = 0; i < count && status == FUT_OK; i++) {
         struct posix_fd *f = p[i].fd < 0 ? nullptr : posix_fd_get((unsigned)p[i].fd);
         if (f != nullptr && f->watch != 0 && f->watch != POSIX_ALWAYS_READY)
-            status = fut_waitset_add(set, f->watch, ready_mask(p[i].events), i);
+            status = fut_waitset_add(set, f->watch, posix_poll_mask(f, p[i].events), i);
     }
     struct fut_ready ready;
     uint64_t got;
@@ -184,24 +199,59 @@ static fut_status_t wait_many(struct posix_poll *p, unsigned count, uint64_t dea
     return status;
 }
 
+// Poll sets among other descriptors have no Event of their own: alone one is waited for, beside others all are looked at
+// now and then.
+#define NESTED_LOOK_NS UINT64_C(4000000)
+static long wait_nested(struct posix_poll *p, unsigned count, unsigned nested, unsigned waitable, uint64_t deadline)
+{
+    if (nested == 1 && waitable == 0) {
+        for (unsigned i = 0; i < count; i++) {
+            struct posix_fd *f = p[i].fd < 0 ? nullptr : posix_fd_get((unsigned)p[i].fd);
+            if (f != nullptr && f->kind == FUT_POSIX_KIND_POLL)
+                return posix_epoll_poll(f, deadline);
+        }
+    }
+    uint64_t soon = posix_now() + NESTED_LOOK_NS;
+    return posix_sleep_until(soon < deadline ? soon : deadline);
+}
+
+long posix_wait_ready(unsigned fd, uint16_t events)
+{
+    long status = posix_get_status(fd);
+    if (status < 0)
+        return status;
+    if (status & IO_STATUS_NONBLOCK)
+        return -EAGAIN;
+    struct posix_poll p = {.fd = (int32_t)fd, .events = events};
+    long n = posix_poll(&p, 1, FUT_FOREVER);
+    return n == -ERESTARTNOHAND ? -ERESTARTSYS : n < 0 ? n : 0;
+}
+
 long posix_poll(struct posix_poll *p, unsigned count, uint64_t deadline)
 {
     if (count > 1 && posix.threads == 1 && kept_fits(p, count))
         return poll_kept(p, count, deadline);
     for (;;) {
-        unsigned waitable, last = 0;
-        long ready = look(p, count, &waitable, &last);
+        unsigned waitable, last = 0, nested;
+        long ready = look(p, count, &waitable, &last, &nested);
         if (count > 1 && waitable == count && ready >= 0)
             (void)keep(p, count);
         if (ready != 0 || deadline == 0)
             return ready;
+        if (nested != 0) {
+            long waited = wait_nested(p, count, nested, waitable, deadline);
+            if (waited != 0)
+                return waited;
+            if (deadline != FUT_FOREVER && posix_now() >= deadline)
+                deadline = 0; // one last look
+            continue;
+        }
         if (waitable == 0)
             return posix_sleep_until(deadline);
         fut_status_t status;
-        uint64_t bits;
-        if (waitable == 1)
-            status = fut_event_wait(posix.fd[p[last].fd].watch, ready_mask(p[last].events), deadline,
-                                    FUT_WAIT_KEEP | FUT_WAIT_INTERRUPTIBLE, &bits);
+        uint64_t bits, mask;
+        if (waitable == 1 && (mask = posix_poll_mask(&posix.fd[p[last].fd], p[last].events)) != 0)
+            status = fut_event_wait(posix.fd[p[last].fd].watch, mask, deadline, FUT_WAIT_KEEP | FUT_WAIT_INTERRUPTIBLE, &bits);
         else if (kept_fits(p, count))
             return poll_kept(p, count, deadline);
         else

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fipc/descriptor.h>
 #include <fipc/fs.h>
 #include <fipc/io.h>
 #include <fipc/process.h>
@@ -45,11 +46,21 @@ struct posix_fd {
     uint8_t cloexec;
     uint8_t tree;          // whose Context opened it: 0 fsd, else process.Tree's number
     uint8_t hints;         // FD_*
+    uint16_t poll;         // of a poll set: its place in posix.polls + 1; 0: not opened yet
     uint32_t status;       // io.Status as last known: the access mode is exact, the rest is the server's
 };
 #define POSIX_ALWAYS_READY ((fut_handle_t)~0u)
 #define FD_NO_LEASE 1u // the server does not offer ReadInto/WriteFrom
 #define FD_IS_PATH 2u  // O_PATH
+#define FD_WALL_CLOCK 4u // a timer whose absolute times are of the wall clock
+
+// A poll set (epoll) as this process uses it: epoll.c.
+struct posix_pollset {
+    bool taken;
+    fut_handle_t set;      // 0: ask for it (again)
+    struct poll_table *table;
+};
+#define POSIX_POLLSETS 256
 
 struct posix_action {
     uint64_t handler, flags, restorer, mask;
@@ -92,6 +103,8 @@ struct posix_process {
     char name[16];                   // PR_SET_NAME's
     char exec_name[POSIX_PATH];
     struct posix_action action[65];
+    fut_handle_t signal_event;       // bits of pending signals, once a signal descriptor was used; 0: none
+    struct posix_pollset polls[POSIX_POLLSETS];
     struct posix_fd fd[POSIX_FDS];
 };
 extern struct posix_process posix;
@@ -219,3 +232,32 @@ long posix_sleep_until(uint64_t deadline);      // 0, or -ERESTARTNOHAND
 struct posix_poll { int32_t fd; uint16_t events; uint16_t revents; }; // as struct pollfd
 long posix_poll(struct posix_poll *p, unsigned count, uint64_t deadline); // ready ones, or -errno
 void posix_poll_forget(bool have_handle);       // drops the kept WaitSet; after fork the handle is the parent's
+long posix_poll_watch(struct posix_fd *f);      // sees to it that f->watch is there
+uint64_t posix_poll_mask(struct posix_fd *f, uint32_t events);
+uint32_t posix_poll_bits(const struct posix_fd *f, uint64_t ready, uint32_t events);
+long posix_wait_ready(unsigned fd, uint16_t events); // waits where the description is not O_NONBLOCK, else EAGAIN
+
+// --- epoll.c -----------------------------------------------------------------------------------------------------------
+#define EPOLLEXCLUSIVE (1u << 28)
+#define EPOLLWAKEUP (1u << 29)
+#define EPOLLONESHOT (1u << 30)
+#define EPOLLET (1u << 31)
+struct posix_epoll_event { uint32_t events; uint64_t data; };
+long posix_epoll_create(bool cloexec);
+long posix_epoll_control(unsigned epfd, unsigned operation, unsigned fd, const struct posix_epoll_event *event); // 1 add, 2 delete, 3 change
+long posix_epoll_wait(unsigned epfd, struct posix_epoll_event *events, unsigned max, uint64_t deadline);
+bool posix_epoll_ready(struct posix_fd *f);     // whether a wait would give something
+long posix_epoll_poll(struct posix_fd *f, uint64_t deadline); // waits until it would
+void posix_epoll_drop(unsigned place);          // posix_fd.poll of a descriptor that is closed
+
+// --- event.c: eventfd, timerfd, signalfd ---------------------------------------------------------------------------------
+long posix_event_file(uint32_t initial, bool semaphore, uint32_t status, bool cloexec);
+long posix_timer_file(uint32_t status, bool cloexec);
+// due: absolute, monotonic, 0: off; left and interval: as it stood before
+long posix_timer_set(unsigned fd, uint64_t due, uint64_t interval, uint64_t *left, uint64_t *old_interval);
+long posix_timer_get(unsigned fd, uint64_t *left, uint64_t *interval);
+long posix_signal_file(int fd, uint64_t mask, uint32_t status, bool cloexec); // fd -1: a new one
+long posix_signal_file_read(unsigned fd, uint64_t user_to, size_t bytes);
+uint64_t posix_signal_file_mask(const struct posix_fd *f);
+long posix_signal_event(fut_handle_t *event);   // a copy of posix.signal_event
+void posix_signal_event_sync(uint64_t bits);    // these may have been taken

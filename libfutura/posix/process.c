@@ -51,6 +51,9 @@ void posix_after_fork(void)
     posix.threads = 1;
     posix.sleep_event = 0;
     posix_poll_forget(false);
+    posix.signal_event = 0;
+    for (unsigned i = 0; i < POSIX_POLLSETS; i++)
+        posix.polls[i].set = 0;
     memset(posix.trees, 0, sizeof posix.trees);
     for (unsigned fd = 0; fd < POSIX_FDS; fd++)
         if (posix.fd[fd].watch != POSIX_ALWAYS_READY)

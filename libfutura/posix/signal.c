@@ -34,8 +34,10 @@ unsigned posix_signal_take(uint64_t among, struct process_signal_info *info)
         *info = posix.page->info[signal];
         info->signal = signal;
         // Another thread may have been faster: then look again.
-        if (take_bit((own & signal_bit(signal)) ? &slot->pending : &posix.page->pending, signal))
+        if (take_bit((own & signal_bit(signal)) ? &slot->pending : &posix.page->pending, signal)) {
+            posix_signal_event_sync(signal_bit(signal));
             return signal;
+        }
     }
 }
 
@@ -72,6 +74,7 @@ long posix_signal_action(unsigned signal, const struct posix_action *set, struct
         if (ignored || (!caught && (DEFAULT_IGNORED & bit))) {
             __atomic_fetch_and(&page->pending, ~bit, __ATOMIC_SEQ_CST);
             __atomic_fetch_and(&posix_self.slot->pending, ~bit, __ATOMIC_SEQ_CST);
+            posix_signal_event_sync(bit);
         }
     }
     posix_unlock();
@@ -119,6 +122,8 @@ void posix_signal_raise(unsigned signal, int32_t code, uint64_t value)
         return;
     posix.page->info[signal] = (struct process_signal_info){.signal = signal, .code = code, .pid = posix_pid(), .value = value};
     __atomic_fetch_or(&posix_self.slot->pending, signal_bit(signal), __ATOMIC_SEQ_CST);
+    if (posix.signal_event != 0)
+        (void)fut_event_signal(posix.signal_event, signal_bit(signal));
 }
 
 void posix_signal_default(unsigned signal)

@@ -68,6 +68,8 @@ struct waitset_entry {
     struct event *event;       // referenced
     struct account *account;
     uint64_t mask, key;
+    uint32_t flags;            // FUT_WAITSET_*
+    bool fresh;                // signalled since it was reported last
 };
 
 struct irq {

@@ -43,6 +43,9 @@ void event_signal(struct event *e, uint64_t bits)
     list_each(&e->entries, struct waitset_entry, in_event, entry) {
         if (!(e->bits & entry->mask))
             continue;
+        entry->fresh |= (bits & entry->mask) != 0;
+        if ((entry->flags & FUT_WAITSET_EDGE) && !entry->fresh)
+            continue;
         // Its system call runs again and looks at everything afresh.
         while (!list_empty(&entry->set->waiters)) {
             struct thread *t = list_first(&entry->set->waiters, struct thread, queue.link);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// WaitSets: waiting for any of many Events, each with a key. Readiness is level and waiting clears nothing.
+// WaitSets: waiting for any of many Events, each with a key. Readiness is level and waiting clears nothing, unless an
+// entry asks to be told of each signal once (EDGE) or of one at all (ONCE).
 #include <kernel.h>
 #include <ipc.h>
 #include <cap/types.h>
@@ -60,6 +61,8 @@ fut_status_t sys_waitset_add(struct thread *t, const uint64_t *a, uint64_t *)
     struct waitset *w;
     struct cap *c;
     fut_status_t status = get_set(t, a[0], FUT_RIGHT_WRITE, &w);
+    if (!status && (a[4] & ~(uint64_t)(FUT_WAITSET_EDGE | FUT_WAITSET_ONCE)))
+        status = FUT_ERR_ARGUMENT;
     if (!status)
         status = cap_get(t->task, (fut_handle_t)a[1], FUT_OBJ_EVENT, FUT_RIGHT_READ, &c);
     if (status)
@@ -89,6 +92,8 @@ fut_status_t sys_waitset_add(struct thread *t, const uint64_t *a, uint64_t *)
     }
     e->event = event;
     e->mask = a[2];
+    e->flags = (uint32_t)a[4];
+    e->fresh = true;
     object_ref(&event->object);
     list_append(&event->entries, &e->in_event);
     if (event->bits & e->mask)
@@ -116,19 +121,28 @@ fut_status_t sys_waitset_wait(struct thread *t, const uint64_t *a, uint64_t *val
     fut_status_t status = get_set(t, a[0], FUT_RIGHT_READ, &w);
     if (status)
         return status;
-    if (a[2] == 0 || (a[4] & ~(uint64_t)FUT_WAIT_INTERRUPTIBLE))
+    if (a[2] == 0 || (a[4] & ~(uint64_t)(FUT_WAIT_INTERRUPTIBLE | FUT_WAIT_KEEP)))
         return FUT_ERR_ARGUMENT;
     uint64_t n = 0;
-    list_each(&w->entries, struct waitset_entry, in_set, i) {
+    // What is reported goes to the end: with less room than ready entries, all have their turn.
+    for (struct list *l = w->entries.next, *next, *last = w->entries.prev; l != &w->entries && n < a[2]; l = next) {
+        struct waitset_entry *i = container_of(l, struct waitset_entry, in_set);
+        next = l == last ? &w->entries : l->next;
         uint64_t bits = i->event->bits & i->mask;
-        if (!bits)
+        if (!bits || ((i->flags & FUT_WAITSET_EDGE) && !i->fresh))
             continue;
         struct fut_ready ready = {i->key, bits};
         status = user_write(t, a[1] + n * sizeof ready, &ready, sizeof ready);
         if (status)
             return status;
-        if (++n == a[2])
-            break;
+        n++;
+        if (a[4] & FUT_WAIT_KEEP)
+            continue;
+        i->fresh = false;
+        if (i->flags & FUT_WAITSET_ONCE)
+            i->mask = 0;
+        list_remove(&i->in_set);
+        list_append(&w->entries, &i->in_set);
     }
     if (n) {
         *value = n;

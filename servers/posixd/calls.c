@@ -267,6 +267,33 @@ static fut_status_t make_socket_pair(struct fut_request *req, io_status_t status
     return socket_pair(status, CALLER(req), &res->a, &res->b);
 }
 
+static fut_status_t event_file(struct fut_request *req, uint64_t initial, bool semaphore, io_status_t status,
+                               struct process_process_event_file_result *res)
+{
+    return counter_event(initial, semaphore, status, CALLER(req), &res->f);
+}
+
+static fut_status_t timer_file(struct fut_request *req, io_status_t status, struct process_process_timer_file_result *res)
+{
+    return counter_timer(status, CALLER(req), &res->f);
+}
+
+static fut_status_t signal_file(struct fut_request *req, uint64_t mask, io_status_t status,
+                                struct process_process_signal_file_result *res)
+{
+    return signals_file(mask, status, CALLER(req), &res->f);
+}
+
+static fut_status_t poll_file(struct fut_request *req, struct process_process_poll_file_result *res)
+{
+    return pollset_file(CALLER(req), &res->f);
+}
+
+static fut_status_t signal_event(struct fut_request *req, struct process_process_signal_event_result *res)
+{
+    return signals_event(CALLER(req), &res->e);
+}
+
 static fut_status_t tree(struct fut_request *req, uint32_t number, struct process_process_tree_result *res)
 {
     struct process *p = CALLER(req);
@@ -582,4 +609,9 @@ const struct process_process_ops process_ops = {
     .get_missing = get_missing,
     .confine = confine,
     .socket_pair = make_socket_pair,
+    .event_file = event_file,
+    .timer_file = timer_file,
+    .signal_file = signal_file,
+    .poll_file = poll_file,
+    .signal_event = signal_event,
 };

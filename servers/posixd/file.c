@@ -15,6 +15,15 @@ fut_status_t file_session(struct file *f, const struct file_class *class, io_fil
     return FUT_OK;
 }
 
+// Of files that no directory names.
+struct io_stat file_anonymous_node(const struct process *by, uint32_t mode)
+{
+    static uint64_t numbers;
+    int64_t now = posixd.clock_page->realtime_offset_ns + (int64_t)now_ns();
+    return (struct io_stat){.dev = 12, .ino = ++numbers, .mode = mode, .nlink = 1, .uid = by->cred.euid, .gid = by->cred.egid,
+                            .block_size = PAGE, .atime = now, .mtime = now, .ctime = now};
+}
+
 #define CLASS(req) (((struct file *)(req)->object)->class)
 
 static fut_status_t read(struct fut_request *req, uint32_t len, struct io_file_read_result *res)

@@ -25,13 +25,13 @@ void log_text(const char *format, ...)
         (void)fut_log_write(fut_startup_cap("log"), line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
 }
 
-static bool speaks(enum object_kind kind, uint32_t protocol)
+static bool speaks(struct object *o, uint32_t protocol)
 {
-    switch (kind) {
+    switch (o->kind) {
     case OBJECT_PROCESS:
         return protocol == PROCESS_PROCESS_PROTOCOL;
     case OBJECT_FILE:
-        return protocol == IO_FILE_PROTOCOL;
+        return protocol == IO_FILE_PROTOCOL || protocol == container(o, struct file, object)->class->protocol;
     case OBJECT_PROC_CONTEXT:
         return protocol == FS_CONTEXT_PROTOCOL;
     }
@@ -44,7 +44,7 @@ static void *lookup(struct fut_server *server, uint64_t badge, uint32_t protocol
     if (badge == BADGE_LAUNCHER)
         return protocol == PROCESS_LAUNCHER_PROTOCOL ? server : nullptr;
     struct object *o = object_find(badge);
-    if (o == nullptr || !speaks(o->kind, protocol))
+    if (o == nullptr || !speaks(o, protocol))
         return nullptr;
     switch (o->kind) {
     case OBJECT_PROCESS:
@@ -229,13 +229,16 @@ int main(int argc, char **argv)
         log_text("posixd: ttyd does not report signals\n");
     mount_boot();
 
-    static struct fut_service services[4];
+    static struct fut_service services[7];
     services[0] = process_process_service(&process_ops);
     services[1] = io_file_service(&file_ops);
     services[2] = fs_context_service(&proc_context_ops);
     services[3] = process_launcher_service(&launcher_ops);
+    services[4] = descriptor_timer_service(&timer_ops);
+    services[5] = descriptor_signals_service(&signals_ops);
+    services[6] = descriptor_poll_set_service(&pollset_ops);
     posixd.server.services = services;
-    posixd.server.service_count = 4;
+    posixd.server.service_count = sizeof services / sizeof *services;
     posixd.server.lookup = lookup;
     posixd.server.no_senders = no_senders;
     posixd.server.signals = signals;

@@ -30,13 +30,8 @@ struct pipe *pipe_new(void)
 
 static void pipe_free(struct pipe *p)
 {
-    struct readiness *both[] = {&p->read_ready, &p->write_ready};
-    for (int i = 0; i < 2; i++) {
-        if (both[i]->event != 0) {
-            (void)fut_cap_delete(both[i]->shown);
-            (void)fut_cap_delete(both[i]->event);
-        }
-    }
+    readiness_free(&p->read_ready);
+    readiness_free(&p->write_ready);
     fifo_forget(p);
     heap_free(p->ring.data);
     heap_free(p);
@@ -44,43 +39,26 @@ static void pipe_free(struct pipe *p)
 
 // --- Readiness -----------------------------------------------------------------------------------------
 
-static void set_level(struct readiness *r, uint64_t level)
-{
-    if (r->event == 0 || level == r->level)
-        return;
-    if (r->level & ~level)
-        (void)fut_event_clear(r->event, r->level & ~level, nullptr);
-    if (level & ~r->level)
-        (void)fut_event_signal(r->event, level & ~r->level);
-    r->level = level;
-}
-
 void pipe_update_readiness(struct pipe *p)
 {
     if (p->read_ready.event == 0 && p->write_ready.event == 0)
         return;
-    set_level(&p->read_ready, (p->ring.used != 0 ? IO_READY_IN : 0) | (p->writers == 0 ? IO_READY_HANGUP : 0));
-    set_level(&p->write_ready, (ring_space(&p->ring) >= RING_ATOMIC ? IO_READY_OUT : 0) |
-                                   (p->readers == 0 ? IO_READY_ERROR : 0));
+    // What nobody has open any more shows nothing: it may still be in somebody's WaitSet.
+    uint64_t in = (p->ring.used != 0 ? IO_READY_IN : 0) | (p->writers == 0 ? IO_READY_HANGUP : 0);
+    uint64_t out = (ring_space(&p->ring) >= RING_ATOMIC ? IO_READY_OUT : 0) | (p->readers == 0 ? IO_READY_ERROR : 0);
+    readiness_set(&p->read_ready, p->readers != 0 ? in : 0, p->fresh);
+    readiness_set(&p->write_ready, p->writers != 0 ? out : 0, p->fresh);
+    p->fresh = 0;
 }
 
 static fut_status_t pipe_watch(struct fut_request *req, struct io_file_watch_result *res)
 {
     struct end *e = req->object;
     struct readiness *r = e->reads ? &e->pipe->read_ready : &e->pipe->write_ready;
-    if (r->event == 0) {
-        if (fut_event_create(&r->event) != FUT_OK)
-            return IO_ERROR_NO_MEMORY;
-        if (fut_cap_mint(r->event, FUT_RIGHT_READ | FUT_RIGHT_DUP | FUT_RIGHT_MOVE, &r->shown) != FUT_OK) {
-            (void)fut_cap_delete(r->event);
-            r->event = 0;
-            return IO_ERROR_NO_MEMORY;
-        }
-        r->level = 0;
+    fut_status_t status = readiness_get(r, &res->e);
+    if (status == FUT_OK)
         pipe_update_readiness(e->pipe);
-    }
-    res->e = r->shown;
-    return FUT_OK;
+    return status;
 }
 
 // --- Moving bytes --------------------------------------------------------------------------------------
@@ -118,6 +96,7 @@ static fut_status_t write_step(struct fut_request *req, struct pipe_wait *w)
             memcpy(span.data, w->data + w->done, span.len);
         }
         ring_filled(&p->ring, span.len);
+        p->fresh |= IO_READY_IN;
         w->done += span.len;
         n -= span.len;
     }
@@ -423,6 +402,7 @@ fut_status_t pipe_end_new(struct pipe *p, bool reads, bool writes, uint32_t stat
     }
     p->readers += reads;
     p->writers += writes;
+    pipe_update_readiness(p);
     return FUT_OK;
 }
 

@@ -6,16 +6,12 @@
 #include "ring.h"
 
 struct pipe_wait;
-struct readiness {
-    fut_handle_t event, shown; // 0 until somebody asks; shown: the copy that is given out, to wait on only
-    uint64_t level;
-};
-
 struct pipe {
     struct ring ring;
     unsigned readers, writers;         // open descriptions
     struct pipe_wait *reading, *writing; // calls that wait, oldest first
     struct readiness read_ready, write_ready;
+    uint64_t fresh;                    // IO_READY_IN: bytes have come since readiness was shown last
     uint64_t dev, ino;                 // of a FIFO; ino 0: an unnamed pipe
     struct pipe *next;                 // FIFOs
     struct fifo_open *opening;

@@ -5,6 +5,7 @@
 // cannot be answered yet is deferred, and its record says how to answer it early or to forget it.
 #pragma once
 #include <fipc/clock.h>
+#include <fipc/descriptor.h>
 #include <fipc/entropy.h>
 #include <fipc/fs.h>
 #include <fipc/io.h>
@@ -147,6 +148,7 @@ struct process {
     fut_handle_t page_memory;
     struct process_signal_page *page; // mapped here
     uint64_t page_address;            // and there
+    fut_handle_t signal_event, signal_event_shown; // 0 until a signal descriptor is used
 
     const struct proc_entry *proc_cwd; // its working directory in /proc, and whose; null: not there
     uint32_t proc_cwd_pid;
@@ -274,6 +276,7 @@ void thread_end(struct process *p, unsigned slot, uint32_t code);
 struct file;
 struct file_class {
     struct io_file_ops ops;        // called with req->object = the struct file
+    uint32_t protocol;             // a second one that its Sessions speak; 0: none
     void (*closed)(struct file *f); // the last handle is gone; frees it
 };
 struct file {
@@ -290,6 +293,27 @@ fut_status_t file_common_stat(struct fut_request *req, struct io_file_stat_resul
 [[nodiscard]] fut_status_t pipe_make(uint32_t status, const struct process *by, io_file_t *read, io_file_t *write);
 [[nodiscard]] fut_status_t socket_pair(uint32_t status, const struct process *by, io_file_t *a, io_file_t *b); // socket.c
 fut_status_t fifo_open(struct fut_request *req, const struct io_stat *node, uint32_t flags, io_file_t *out);
+
+// --- counter.c, pollset.c: eventfd, timerfd; signalfd, epoll ---------------------------------------------
+[[nodiscard]] fut_status_t counter_event(uint64_t initial, bool semaphore, uint32_t status, const struct process *by, io_file_t *out);
+[[nodiscard]] fut_status_t counter_timer(uint32_t status, const struct process *by, io_file_t *out);
+[[nodiscard]] fut_status_t signals_file(uint64_t mask, uint32_t status, const struct process *by, io_file_t *out);
+[[nodiscard]] fut_status_t pollset_file(const struct process *by, io_file_t *out);
+[[nodiscard]] fut_status_t signals_event(struct process *p, fut_handle_t *shown);
+extern const struct descriptor_timer_ops timer_ops;
+extern const struct descriptor_signals_ops signals_ops;
+extern const struct descriptor_poll_set_ops pollset_ops;
+struct io_stat file_anonymous_node(const struct process *by, uint32_t mode); // file.c
+
+// --- readiness.c: the Event that shows whether a file is ready -------------------------------------------
+struct readiness {
+    fut_handle_t event, shown; // 0 until somebody asks; shown: the copy that is given out, to wait on only
+    uint64_t level;
+};
+[[nodiscard]] fut_status_t readiness_get(struct readiness *r, fut_handle_t *shown); // made if it is not there: at level 0
+// fresh: bits that something new has come for, signalled again although they are set.
+void readiness_set(struct readiness *r, uint64_t level, uint64_t fresh);
+void readiness_free(struct readiness *r); // and shows nothing any more to those who still hold it
 
 // --- device.c ------------------------------------------------------------------------------------------
 fut_status_t device_open_special(struct fut_request *req, struct process *p, const struct io_stat *node,

@@ -48,6 +48,8 @@ static void mark_pending(struct process *p, unsigned signal, const struct signal
             .signal = signal, .code = from->code, .pid = from->pid, .uid = from->uid, .value = from->value};
     }
     __atomic_fetch_or(word, signal_bit(signal), __ATOMIC_SEQ_CST);
+    if (p->signal_event != 0)
+        (void)fut_event_signal(p->signal_event, signal_bit(signal));
 }
 
 static void post_one(struct process *p, unsigned signal, int slot)

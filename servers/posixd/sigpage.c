@@ -40,6 +40,11 @@ fut_status_t sigpage_map(struct process *p, fut_handle_t space, uint64_t address
 
 void sigpage_destroy(struct process *p)
 {
+    if (p->signal_event != 0) {
+        (void)fut_cap_delete(p->signal_event_shown);
+        (void)fut_cap_delete(p->signal_event);
+        p->signal_event = p->signal_event_shown = 0;
+    }
     if (p->page != nullptr)
         (void)fut_space_unmap(posixd.space, (uint64_t)p->page, PAGE);
     p->page = nullptr;

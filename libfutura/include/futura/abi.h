@@ -72,9 +72,9 @@
 #define FUT_SYS_EVENT_CLEAR     34   // (event, bits) -> bits as they were
 #define FUT_SYS_EVENT_WAIT      35   // (event, mask, deadline ns, flags) -> bits & mask; clears them unless FUT_WAIT_KEEP
 #define FUT_SYS_WAITSET_CREATE  36   // () -> handle
-#define FUT_SYS_WAITSET_ADD     37   // (set, event, mask, key): replaces an entry with the same key
+#define FUT_SYS_WAITSET_ADD     37   // (set, event, mask, key, FUT_WAITSET_*): replaces an entry with the same key
 #define FUT_SYS_WAITSET_REMOVE  38   // (set, key)
-#define FUT_SYS_WAITSET_WAIT    39   // (set, struct fut_ready *, max, deadline ns, FUT_WAIT_INTERRUPTIBLE or 0) -> count; level, never clears
+#define FUT_SYS_WAITSET_WAIT    39   // (set, struct fut_ready *, max, deadline ns, FUT_WAIT_*) -> count; level, clears no Event; KEEP: nor what EDGE and ONCE remember
 #define FUT_SYS_EVENT_TIMER     40   // (event, deadline ns, bits): signals the bits once at the deadline; replaces an earlier one; FUT_FOREVER: none
 // Memory and Spaces.
 #define FUT_SYS_MEMORY_CREATE   48   // (bytes, FUT_MEM_* flags) -> handle
@@ -230,6 +230,9 @@
 
 #define FUT_WAIT_KEEP          0x1u
 #define FUT_WAIT_INTERRUPTIBLE 0x2u
+// Of an entry of a WaitSet: reported once for each signal (not as long as the bits are set); reported only once.
+#define FUT_WAITSET_EDGE 0x1u
+#define FUT_WAITSET_ONCE 0x2u
 #define FUT_FOREVER 0xffffffffffffffffull  // a deadline that never comes; 0 = do not wait
 
 #define FUT_MEM_CONTIGUOUS 0x1u  // physically contiguous and pinned (DMA)

@@ -22,6 +22,10 @@ enum fut_posix_kind {
     FUT_POSIX_KIND_SOCKET = 5,
     FUT_POSIX_KIND_NULL = 6,     // /dev/null: the library may answer reads and writes itself
     FUT_POSIX_KIND_ZERO = 7,     // /dev/zero: likewise
+    FUT_POSIX_KIND_EVENT = 8,    // eventfd
+    FUT_POSIX_KIND_TIMER = 9,    // also speaks descriptor.Timer
+    FUT_POSIX_KIND_SIGNALS = 10, // also speaks descriptor.Signals
+    FUT_POSIX_KIND_POLL = 11,    // also speaks descriptor.PollSet
 };
 
 struct fut_posix_fd {

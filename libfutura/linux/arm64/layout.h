@@ -46,4 +46,6 @@ struct linux_stat {
 };
 static_assert(sizeof(struct linux_stat) == 128);
 
+struct linux_epoll_event { uint32_t events, pad; uint64_t data; };
+
 #define FP_BYTES 528

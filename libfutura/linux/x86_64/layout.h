@@ -54,4 +54,6 @@ struct linux_stat {
 };
 static_assert(sizeof(struct linux_stat) == 144);
 
+struct [[gnu::packed]] linux_epoll_event { uint32_t events; uint64_t data; }; // as on 32 bits
+
 #define FP_BYTES 512

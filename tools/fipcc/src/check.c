@@ -19,6 +19,7 @@ const struct base_info base_info[BASE_COUNT] = {
 const struct cap_info cap_info[CAP_KIND_COUNT] = {
     [CAP_CLIENT] = {"client", "FUT_OBJ_SESSION"}, [CAP_SERVER] = {"server", "FUT_OBJ_CHANNEL"},
     [CAP_MEM] = {"mem", "FUT_OBJ_MEMORY"},        [CAP_EVENT] = {"event", "FUT_OBJ_EVENT"},
+    [CAP_WAITSET] = {"waitset", "FUT_OBJ_WAITSET"},
     [CAP_IRQ] = {"irq", "FUT_OBJ_IRQ"},           [CAP_IOPORT] = {"ioport", "FUT_OBJ_IOPORT"},
     [CAP_TASK] = {"task", "FUT_OBJ_TASK"},        [CAP_SPACE] = {"space", "FUT_OBJ_SPACE"},
     [CAP_THREAD] = {"thread", "FUT_OBJ_THREAD"},  [CAP_CHANNEL] = {"channel", "FUT_OBJ_CHANNEL"},

@@ -73,7 +73,7 @@ struct base_info { const char *name, *c_name; unsigned size; bool is_signed, is_
 extern const struct base_info base_info[BASE_COUNT];
 
 enum cap_kind {
-    CAP_CLIENT, CAP_SERVER, CAP_MEM, CAP_EVENT, CAP_IRQ, CAP_IOPORT, CAP_TASK, CAP_SPACE, CAP_THREAD,
+    CAP_CLIENT, CAP_SERVER, CAP_MEM, CAP_EVENT, CAP_WAITSET, CAP_IRQ, CAP_IOPORT, CAP_TASK, CAP_SPACE, CAP_THREAD,
     CAP_CHANNEL, CAP_ACCOUNT, CAP_RING, CAP_MACHINE, CAP_KIND_COUNT
 };
 struct cap_info { const char *name, *object; };

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TYPE_NUMBER(kind) ((unsigned[]){4, 3, 8, 6, 10, 11, 1, 9, 2, 3, 12, 8}[kind]) // FUT_OBJ_*
+#define TYPE_NUMBER(kind) ((unsigned[]){4, 3, 8, 6, 7, 10, 11, 1, 9, 2, 3, 12, 8, 14}[kind]) // FUT_OBJ_*
 #define RIGHTS_ENOUGH 0xffffffffu
 
 struct body {
