@@ -5,6 +5,10 @@
 // A page's `refs` counts the Memory slots that hold it: more than one means that a write must copy first.
 // `pins` counts kernel pointers into it (IPC buffers, upcall frames); a page is free when both are 0.
 //
+// A pager can show pages of a contiguous Memory of its own in a paged one: its page cache, which devices fill and
+// which it reads and writes itself. Such a page is never copied on write, cannot be pinned (its owner reuses it for
+// something else), and lives as long as its owner, which every slot that shows it keeps alive.
+//
 // A Memory is a radix tree of pages (anonymous, paged), or a physical range (device, contiguous, slice).
 // A mapping shows a Memory at an address. A private one has an anonymous Memory of its own, the overlay,
 // above the source it shows (none: zero pages): a read of a page that the overlay lacks shows the source's
@@ -28,7 +32,10 @@ struct page {
     uint32_t slab_free;      // slab: offset of the first free object + 1
     uint16_t slab_used;
     bool synced;             // instruction fetch sees what was written
-    void *slab;              // slab: its cache
+    union {
+        void *slab;           // slab: its cache
+        struct memory *owner; // the contiguous Memory that the page is part of; null: of none
+    };
 };
 #define PAGE_NONE 0u         // no RAM here, or never given to the allocator
 #define PAGE_FREE 1u
@@ -70,6 +77,8 @@ struct radix_node { uint64_t slot[RADIX_SLOTS]; }; // leaf: physical address | S
 #define SLOT_PRESENT 1ull
 #define SLOT_DIRTY   2ull
 #define SLOT_FAILED  4ull    // paged: the pager said no
+#define SLOT_SHARED  8ull    // paged: a page of a contiguous Memory, which the slot holds a reference to
+#define SLOT_ASK     16ull   // paged: the pager wants to be asked before this page is written
 
 struct memory {
     struct object object;

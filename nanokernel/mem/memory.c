@@ -41,7 +41,7 @@ void page_free_raw(void *virt)
 
 bool page_pin(struct page *p)
 {
-    if (p->pins == UINT16_MAX)
+    if (p->pins == UINT16_MAX || p->owner)
         return false;
     p->pins++;
     return true;
@@ -154,7 +154,7 @@ fut_status_t memory_get(struct memory *m, uint64_t offset, bool write, phys_t *o
     if (!slot || !(*slot & SLOT_PRESENT)) {
         if (m->kind == MEMORY_PAGED) {
             if (slot && (*slot & SLOT_FAILED)) {
-                *slot = 0; // told once; the next access asks again
+                *slot &= ~SLOT_FAILED; // told once; the next access asks again
                 return FUT_ERR_PEER_CLOSED;
             }
             return m->pager->dead ? FUT_ERR_PEER_CLOSED : FUT_ERR_WOULD_BLOCK;
@@ -163,6 +163,11 @@ fut_status_t memory_get(struct memory *m, uint64_t offset, bool write, phys_t *o
         return slot ? commit_page(m, slot, nullptr, out) : FUT_ERR_NO_MEMORY;
     }
     struct page *p = slot_page(*slot);
+    if (write && (*slot & SLOT_ASK)) {
+        bool refused = *slot & SLOT_FAILED;
+        *slot &= ~SLOT_FAILED; // told once
+        return refused || m->pager->dead ? FUT_ERR_PEER_CLOSED : FUT_ERR_WOULD_BLOCK;
+    }
     if (write && p->refs > 1) {
         struct page *n = page_alloc(0);
         if (!n)
@@ -188,13 +193,19 @@ static void drop_leaf(struct memory *m, uint64_t base, uint64_t *slot, unsigned 
 {
     uint64_t n = 0;
     for (unsigned i = from; i <= to; i++) {
-        if (slot[i] & SLOT_PRESENT) {
+        uint64_t was = slot[i];
+        if (was & SLOT_PRESENT) {
             if (!unmapped)
                 memory_unmap_page(m, (base + i) << FUT_PAGE_SHIFT);
-            page_unref(slot_page(slot[i]));
-            n++;
+            if (was & SLOT_SHARED) {
+                object_unref(&slot_page(was)->owner->object);
+            } else {
+                page_unref(slot_page(was));
+                n++;
+            }
         }
-        slot[i] = 0;
+        // Its owner has the contents of a shared page still, and will ask whether they changed.
+        slot[i] = !(was & SLOT_PRESENT) || (was & SLOT_SHARED) ? was & SLOT_DIRTY : 0;
     }
     m->committed -= n;
     account_return_pages(m->object.account, n);
@@ -215,8 +226,11 @@ void memory_destroy(struct object *o)
     kassert(list_empty(&m->mappings) && list_empty(&m->faulters));
     if (m->kind == MEMORY_CONTIGUOUS) {
         uint64_t n = m->bytes >> FUT_PAGE_SHIFT;
-        for (uint64_t i = 0; i < n; i++)
-            page_unref(phys_page(m->base + (i << FUT_PAGE_SHIFT)));
+        for (uint64_t i = 0; i < n; i++) {
+            struct page *p = phys_page(m->base + (i << FUT_PAGE_SHIFT));
+            p->owner = nullptr;
+            page_unref(p);
+        }
         account_return_pages(m->object.account, n);
     } else if (m->kind != MEMORY_PHYS) {
         radix_each(m, 0, (m->bytes >> FUT_PAGE_SHIFT) - 1, drop_leaf, &unmapped);
@@ -265,7 +279,8 @@ static void share_leaf(struct memory *, uint64_t base, uint64_t *slot, unsigned 
         if (aligned)
             leaf = to - i;
         struct page *p = slot_page(slot[i]);
-        if (unlikely(p->pins)) { // the kernel writes to it by physical address: the copy is made now
+        if (unlikely(p->pins || (slot[i] & SLOT_SHARED))) {
+            // Written by physical address, or by its owner: the copy is made now.
             struct page *copy = page_alloc(0);
             if (!copy) {
                 c->status = FUT_ERR_NO_MEMORY;

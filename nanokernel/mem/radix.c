@@ -62,6 +62,14 @@ bool radix_grow(struct memory *m, uint64_t bytes)
     return true;
 }
 
+static bool is_empty(const struct radix_node *n)
+{
+    for (unsigned i = 0; i < RADIX_SLOTS; i++)
+        if (n->slot[i])
+            return false;
+    return true;
+}
+
 static void each(struct memory *m, struct radix_node *n, uint32_t level, uint64_t base, uint64_t first, uint64_t last,
                  radix_leaf_fn *fn, void *arg)
 {
@@ -76,8 +84,16 @@ static void each(struct memory *m, struct radix_node *n, uint32_t level, uint64_
         uint64_t at = base + i * span;
         if (at > last)
             return;
-        if (n->slot[i])
-            each(m, (struct radix_node *)(uintptr_t)n->slot[i], level - 1, at, first, last, fn, arg);
+        struct radix_node *child = (struct radix_node *)(uintptr_t)n->slot[i];
+        if (!child)
+            continue;
+        each(m, child, level - 1, at, first, last, fn, arg);
+        // A sparse Memory that is used and given back a bit at a time keeps no nodes for what it no longer holds.
+        if (is_empty(child)) {
+            n->slot[i] = 0;
+            m->leaf = m->leaf == child ? nullptr : m->leaf;
+            slab_free(child, sizeof *child);
+        }
     }
 }
 

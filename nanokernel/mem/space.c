@@ -323,7 +323,9 @@ fut_status_t space_map(struct space *s, struct memory *memory, const struct fut_
         return FUT_ERR_ARGUMENT;
     if ((flags & FUT_PROT_WRITE) && (flags & FUT_PROT_EXEC))
         return FUT_ERR_ARGUMENT;
-    if (memory && (q->offset >= memory->bytes || q->bytes > memory->bytes - q->offset))
+    // What lies behind the end of paged Memory is mapped too: a file may grow. Accesses there fail until it does.
+    uint64_t end = memory && memory->kind == MEMORY_PAGED ? 1ull << 46 : memory ? memory->bytes : 0;
+    if (memory && (q->offset >= end || q->bytes > end - q->offset))
         return FUT_ERR_ARGUMENT;
     if (memory && (flags & FUT_MAP_PRIVATE) && memory->cache != ARCH_CACHE_NORMAL)
         return FUT_ERR_UNSUPPORTED;

@@ -73,6 +73,7 @@ fut_status_t sys_memory_create(struct thread *t, const uint64_t *a, uint64_t *va
         for (uint64_t i = 0; i < 1ull << order; i++) {
             if (i < n) {
                 p[i].refs = 1;
+                p[i].owner = m;
                 arch_zero_page(phys_to_virt(page_phys(&p[i])));
             } else {
                 page_free(&p[i], 0); // what the power of two was too much
@@ -218,6 +219,7 @@ fut_status_t sys_memory_info(struct thread *t, const uint64_t *a, uint64_t *)
         .bytes = m->bytes,
         .committed = m->committed,
         .physical = c->rights & FUT_RIGHT_DMA && (m->kind == MEMORY_PHYS || m->kind == MEMORY_CONTIGUOUS) ? m->base : 0,
+        .references = m->object.refs,
         .flags = (m->kind == MEMORY_CONTIGUOUS ? FUT_MEM_CONTIGUOUS : 0) |
                  (m->kind == MEMORY_PHYS ? (m->cache == ARCH_CACHE_DEVICE ? FUT_MEM_DEVICE : FUT_MEM_CACHED) : 0),
     };
@@ -227,7 +229,7 @@ fut_status_t sys_memory_info(struct thread *t, const uint64_t *a, uint64_t *)
 fut_status_t sys_memory_paged(struct thread *t, const uint64_t *a, uint64_t *value)
 {
     struct cap *c;
-    fut_status_t status = cap_get(t->task, (fut_handle_t)a[1], FUT_OBJ_CHANNEL, FUT_RIGHT_MANAGE, &c);
+    fut_status_t status = cap_get(t->task, (fut_handle_t)a[1], FUT_OBJ_CHANNEL, FUT_RIGHT_RECV, &c);
     if (status)
         return status;
     if (a[0] > 1ull << 46)
@@ -250,18 +252,22 @@ fut_status_t sys_memory_supply(struct thread *t, const uint64_t *a, uint64_t *)
         status = get_memory(t, a[2], FUT_RIGHT_READ | FUT_RIGHT_WRITE, &from);
     if (status)
         return status;
-    if (m->kind != MEMORY_PAGED || from->kind != MEMORY_ANON)
+    bool share = from->kind == MEMORY_CONTIGUOUS;
+    if (m->kind != MEMORY_PAGED || (from->kind != MEMORY_ANON && !share))
         return FUT_ERR_UNSUPPORTED;
-    if (!range_in(m, a[1], a[4]) || !range_in(from, a[3], a[4]))
+    if (!range_in(m, a[1], a[4]) || !range_in(from, a[3], a[4]) || (a[5] & ~(uint64_t)FUT_SUPPLY_ASK))
         return FUT_ERR_ARGUMENT;
+    uint64_t ask = a[5] & FUT_SUPPLY_ASK ? SLOT_ASK : 0;
     for (uint64_t at = 0; at < a[4] && !status; at += FUT_PAGE_SIZE) {
         uint64_t *to = radix_make(m, (a[1] + at) >> FUT_PAGE_SHIFT);
         if (!to) {
             status = FUT_ERR_NO_MEMORY;
             break;
         }
-        if (*to & SLOT_PRESENT)
-            continue; // what is there may be newer
+        if (*to & SLOT_PRESENT) { // what is there may be newer
+            *to &= ~SLOT_FAILED & (ask ? ~0ull : ~SLOT_ASK);
+            continue;
+        }
         phys_t phys;
         status = memory_get(from, a[3] + at, true, &phys); // a page of its own: not one that a snapshot shares
         if (status)
@@ -271,6 +277,12 @@ fut_status_t sys_memory_supply(struct thread *t, const uint64_t *a, uint64_t *)
             status = FUT_ERR_STATE;
             break;
         }
+        if (share) {
+            object_ref(&from->object);
+            p->synced = false; // a device may have written it
+            *to = phys | SLOT_PRESENT | SLOT_SHARED | ask | (*to & SLOT_DIRTY);
+            continue;
+        }
         if (!account_charge_pages(m->object.account, 1)) {
             status = FUT_ERR_NO_MEMORY;
             break;
@@ -279,7 +291,7 @@ fut_status_t sys_memory_supply(struct thread *t, const uint64_t *a, uint64_t *)
         *radix_find(from, (a[3] + at) >> FUT_PAGE_SHIFT) = 0;
         from->committed--;
         account_return_pages(from->object.account, 1);
-        *to = phys | SLOT_PRESENT;
+        *to = phys | SLOT_PRESENT | ask;
         m->committed++;
     }
     memory_wake_faulters(m, a[1], a[4]);
@@ -298,8 +310,8 @@ fut_status_t sys_memory_fail(struct thread *t, const uint64_t *a, uint64_t *)
         return FUT_ERR_ARGUMENT;
     list_each(&m->faulters, struct thread, fault_link, i) {
         uint64_t *slot = i->fault_offset - a[1] < a[2] ? radix_make(m, i->fault_offset >> FUT_PAGE_SHIFT) : nullptr;
-        if (slot && !(*slot & SLOT_PRESENT))
-            *slot = SLOT_FAILED;
+        if (slot && (!(*slot & SLOT_PRESENT) || (*slot & SLOT_ASK)))
+            *slot |= SLOT_FAILED;
     }
     memory_wake_faulters(m, a[1], a[2]);
     return FUT_OK;
@@ -328,7 +340,8 @@ fut_status_t sys_memory_dirty(struct thread *t, const uint64_t *a, uint64_t *val
     uint64_t n = a[3];
     if (m->kind != MEMORY_PAGED)
         return FUT_ERR_UNSUPPORTED;
-    if ((a[1] & PAGE_MASK) || a[1] >= m->bytes || n == 0 || n > (m->bytes - a[1]) >> FUT_PAGE_SHIFT)
+    if ((a[1] & PAGE_MASK) || a[1] >= m->bytes || n == 0 || n > (m->bytes - a[1]) >> FUT_PAGE_SHIFT ||
+        (a[4] & ~(uint64_t)FUT_DIRTY_ASK))
         return FUT_ERR_ARGUMENT;
     // The bitmap is made writable first: clearing a mark and then failing to report it would lose data.
     status = user_prepare(t, a[2], (n + 63) / 64 * 8, ACCESS_WRITE);
@@ -336,23 +349,26 @@ fut_status_t sys_memory_dirty(struct thread *t, const uint64_t *a, uint64_t *val
         return status;
     uint64_t count = 0;
     for (uint64_t i = 0; i < n; i += 64) {
-        uint64_t word = 0;
-        for (uint64_t b = 0; b < 64 && i + b < n; b++) {
-            uint64_t index = (a[1] >> FUT_PAGE_SHIFT) + i + b;
-            uint64_t *slot = radix_find(m, index);
+        uint64_t word = 0, some = 0, first = (a[1] >> FUT_PAGE_SHIFT) + i, here = min(n - i, (uint64_t)64);
+        for (uint64_t b = 0; b < here; b++) {
+            uint64_t *slot = radix_find(m, first + b);
             if (slot && (*slot & SLOT_DIRTY)) {
                 word |= 1ull << b;
                 count++;
             }
+            some |= slot ? *slot : 0;
         }
         if (!arch_copy_to_user(a[2] + i / 8, &word, sizeof word))
             return FUT_ERR_ADDRESS;
-        for (uint64_t b = 0; b < 64; b++)
-            if (word >> b & 1) {
-                uint64_t index = (a[1] >> FUT_PAGE_SHIFT) + i + b;
-                memory_protect_range(m, index << FUT_PAGE_SHIFT, FUT_PAGE_SIZE);
-                *radix_find(m, index) &= ~SLOT_DIRTY;
-            }
+        uint64_t ask = a[4] & FUT_DIRTY_ASK ? SLOT_ASK : 0;
+        if (!word && !(ask && some))
+            continue;
+        memory_protect_range(m, first << FUT_PAGE_SHIFT, here << FUT_PAGE_SHIFT);
+        for (uint64_t b = 0; b < here; b++) {
+            uint64_t *slot = radix_find(m, first + b);
+            if (slot)
+                *slot = (*slot & ~SLOT_DIRTY) | (*slot & SLOT_PRESENT ? ask : 0);
+        }
     }
     *value = count;
     return FUT_OK;

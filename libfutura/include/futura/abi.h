@@ -85,10 +85,10 @@
 #define FUT_SYS_MEMORY_WRITE    53   // (mem, offset, buffer, length) -> bytes
 #define FUT_SYS_MEMORY_INFO     54   // (mem, struct fut_memory_info *)
 #define FUT_SYS_MEMORY_PAGED    55   // (bytes, pager channel, badge) -> handle: faults go to the channel
-#define FUT_SYS_MEMORY_SUPPLY   56   // (paged, offset, from, from offset, bytes): moves pages in, answers faults
+#define FUT_SYS_MEMORY_SUPPLY   56   // (paged, offset, from, from offset, bytes, FUT_SUPPLY_* flags): moves pages in, answers faults
 #define FUT_SYS_MEMORY_FAIL     57   // (paged, offset, bytes): waiting faults fail
 #define FUT_SYS_MEMORY_DECOMMIT 58   // (mem, offset, bytes): drops pages (zero, or paged out)
-#define FUT_SYS_MEMORY_DIRTY    59   // (paged, offset, uint64 bitmap *, pages) -> count; clears dirty marks
+#define FUT_SYS_MEMORY_DIRTY    59   // (paged, offset, uint64 bitmap *, pages, FUT_DIRTY_* flags) -> count; clears dirty marks
 #define FUT_SYS_SPACE_CREATE    64   // (account or 0) -> handle
 #define FUT_SYS_SPACE_MAP       65   // (space, const struct fut_map *) -> address
 #define FUT_SYS_SPACE_UNMAP     66   // (space, address, bytes)
@@ -240,6 +240,11 @@
 #define FUT_MEM_CACHED     0x4u
 #define FUT_MEM_COMMIT     0x8u  // all pages are there when the call returns
 
+// MEMORY_SUPPLY from a contiguous Memory shows its pages instead of moving them: both Memories then have them.
+// Taken back by MEMORY_DECOMMIT, which keeps the dirty mark of such a page for MEMORY_DIRTY to tell.
+#define FUT_SUPPLY_ASK 0x1u  // the pager is asked (with access WRITE) before such a page is first written
+#define FUT_DIRTY_ASK  0x1u  // and before the pages of this range are written again
+
 #define FUT_PROT_READ  0x1u
 #define FUT_PROT_WRITE 0x2u
 #define FUT_PROT_EXEC  0x4u  // never with WRITE
@@ -382,7 +387,8 @@ struct fut_memory_info {
     uint64_t bytes;
     uint64_t committed;   // pages held
     uint64_t physical;    // CONTIGUOUS or physical, with FUT_RIGHT_DMA; else 0
-    uint32_t flags, reserved;
+    uint32_t flags;
+    uint32_t references;  // handles, mappings, threads that wait for a page, pages shown elsewhere
 };
 
 struct fut_clone_cap {

@@ -266,11 +266,11 @@ static inline fut_status_t fut_cap_delete(fut_handle_t handle)
     return (fut_status_t)r.status;
 }
 
-// Moves pages in and answers the faults that wait for them.
+// Moves pages in (shows them, if `from` is contiguous) and answers the faults that wait for them.
 [[nodiscard]] static inline fut_status_t fut_memory_supply(fut_handle_t paged, uint64_t offset, fut_handle_t from,
-    uint64_t from_offset, uint64_t bytes)
+    uint64_t from_offset, uint64_t bytes, uint64_t flags)
 {
-    return (fut_status_t)fut_syscall(FUT_SYS_MEMORY_SUPPLY, paged, offset, from, from_offset, bytes, 0).status;
+    return (fut_status_t)fut_syscall(FUT_SYS_MEMORY_SUPPLY, paged, offset, from, from_offset, bytes, flags).status;
 }
 
 // Faults that wait there fail.
@@ -286,9 +286,9 @@ static inline fut_status_t fut_cap_delete(fut_handle_t handle)
 
 // Reports and clears the dirty marks.
 [[nodiscard]] static inline fut_status_t fut_memory_dirty(fut_handle_t paged, uint64_t offset, uint64_t *bitmap,
-    uint64_t pages, uint64_t *count)
+    uint64_t pages, uint64_t flags, uint64_t *count)
 {
-    struct fut_result r = fut_syscall(FUT_SYS_MEMORY_DIRTY, paged, offset, (uintptr_t)bitmap, pages, 0, 0);
+    struct fut_result r = fut_syscall(FUT_SYS_MEMORY_DIRTY, paged, offset, (uintptr_t)bitmap, pages, flags, 0);
     if (r.status == FUT_OK && count != nullptr)
         *count = (uint64_t)r.value;
     return (fut_status_t)r.status;

@@ -217,6 +217,12 @@ static void count_leaf(struct memory *, uint64_t, uint64_t *slot, unsigned from,
             continue;
         struct page *p = phys_page(slot[i] & ~4095ull);
         CHECK(p && p->state == PAGE_USED && p->refs > 0);
+        if (slot[i] & SLOT_SHARED) {
+            CHECK(p->owner && p->owner->kind == MEMORY_CONTIGUOUS && p->pins == 0);
+            ref(&p->owner->object);
+            continue;
+        }
+        CHECK(!p->owner);
         holders[p - pages]++;
         ++*(uint64_t *)arg;
     }
@@ -292,7 +298,7 @@ static void visit_space(struct space *s)
             if (t->entry[i].prot & FUT_PROT_WRITE) {
                 CHECK(p->refs == 1);
                 CHECK(!m->overlay || from_overlay);
-                CHECK(shown->kind != MEMORY_PAGED || (*slot & SLOT_DIRTY));
+                CHECK(shown->kind != MEMORY_PAGED || (*slot & (SLOT_DIRTY | SLOT_ASK)) == SLOT_DIRTY);
             }
         }
     CHECK(n == s->table_pages);

@@ -472,6 +472,107 @@ static void pager_supplies_and_fails(void)
     EQUAL(S(root_thread, TASK_DESTROY, next.h_task), 0);
 }
 
+static void page_asked_for(uint64_t offset, uint32_t access)
+{
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(server.thread->arch.tag, FAULT_TAG_PAGE);
+    EQUAL(server.thread->arch.w[0], offset);
+    EQUAL(server.thread->arch.w[2], access);
+}
+
+static uint64_t dirty_pages(fut_handle_t paged, uint64_t flags)
+{
+    uint64_t bits;
+    EQUAL(S(server.thread, MEMORY_DIRTY, paged, 0, SCRATCH, 8, flags), 0);
+    peek(server.thread, SCRATCH, &bits, 8);
+    return bits;
+}
+
+// A pager's page cache: both sides have the same page, the pager hears of the first write and of all of them, and
+// can take the page back without losing what was written.
+static void pager_shows_pages_of_its_own(void)
+{
+    EQUAL(S(server.thread, MEMORY_PAGED, 8 * FUT_PAGE_SIZE, channel, 99), 0);
+    fut_handle_t paged = (fut_handle_t)value;
+    EQUAL(S(server.thread, MEMORY_CREATE, 2 * FUT_PAGE_SIZE, FUT_MEM_CONTIGUOUS), 0);
+    fut_handle_t cache = (fut_handle_t)value;
+    CHECK(!cap_reserve(client.task, 1));
+    struct cap *c = cap_lookup(&server.task->caps, paged);
+    fut_handle_t mine = cap_put(client.task, c->object, c->rights & ~FUT_RIGHT_MANAGE, c)->handle;
+    poke(server.thread, SCRATCH, "one", 3);
+    EQUAL(S(server.thread, MEMORY_WRITE, cache, FUT_PAGE_SIZE, SCRATCH, 3), 0);
+    uint64_t charged = root_account->pages_used;
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 2 * FUT_PAGE_SIZE, cache, FUT_PAGE_SIZE, FUT_PAGE_SIZE, 2), FUT_ERR_ARGUMENT);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 2 * FUT_PAGE_SIZE, cache, FUT_PAGE_SIZE, FUT_PAGE_SIZE, FUT_SUPPLY_ASK), 0);
+    EQUAL(root_account->pages_used - charged, 0); // the cache has paid
+    check_invariants();
+    struct fut_map q = {.memory = mine, .bytes = 8 * FUT_PAGE_SIZE, .flags = FUT_PROT_READ | FUT_PROT_WRITE};
+    poke(client.thread, SCRATCH, &q, sizeof q);
+    CHECK(!cap_reserve(client.task, 1));
+    EQUAL(S(client.thread, SPACE_MAP, cap_put(client.task, &client.task->space->object, RIGHTS_SPACE, nullptr)->handle, SCRATCH), 0);
+    uint64_t at = value + 2 * FUT_PAGE_SIZE;
+    char text[3];
+    peek(client.thread, at, text, 3);
+    CHECK(!memcmp(text, "one", 3));
+    // The first write waits for the pager; refused once, it is asked again.
+    EQUAL(S(client.thread, MEMORY_WRITE, mine, 2 * FUT_PAGE_SIZE, at, 3), SYS_BLOCKED);
+    page_asked_for(2 * FUT_PAGE_SIZE, ACCESS_WRITE);
+    EQUAL(S(server.thread, MEMORY_FAIL, paged, 2 * FUT_PAGE_SIZE, FUT_PAGE_SIZE), 0);
+    run_as(client.thread);
+    EQUAL(client.thread->arch.status, FUT_ERR_PEER_CLOSED);
+    EQUAL(S(client.thread, MEMORY_WRITE, mine, 2 * FUT_PAGE_SIZE, at, 3), SYS_BLOCKED);
+    page_asked_for(2 * FUT_PAGE_SIZE, ACCESS_WRITE);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 2 * FUT_PAGE_SIZE, cache, FUT_PAGE_SIZE, FUT_PAGE_SIZE), 0);
+    run_as(client.thread);
+    EQUAL(client.thread->arch.status, 0);
+    poke(client.thread, at, "two", 3);
+    EQUAL(S(server.thread, MEMORY_READ, cache, FUT_PAGE_SIZE, SCRATCH, 3), 0);
+    peek(server.thread, SCRATCH, text, 3);
+    CHECK(!memcmp(text, "two", 3));
+    EQUAL(dirty_pages(paged, 0), 4);
+    poke(client.thread, at, "new", 3); // seen again, without asking
+    EQUAL(dirty_pages(paged, FUT_DIRTY_ASK), 4);
+    EQUAL(S(client.thread, MEMORY_WRITE, mine, 2 * FUT_PAGE_SIZE, at, 3), SYS_BLOCKED);
+    page_asked_for(2 * FUT_PAGE_SIZE, ACCESS_WRITE);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 2 * FUT_PAGE_SIZE, cache, FUT_PAGE_SIZE, FUT_PAGE_SIZE), 0);
+    run_as(client.thread);
+    EQUAL(client.thread->arch.status, 0);
+    check_invariants();
+    // A snapshot is a copy at once: its source goes on changing under it.
+    EQUAL(S(server.thread, MEMORY_SNAPSHOT, paged, 2 * FUT_PAGE_SIZE, FUT_PAGE_SIZE), 0);
+    fut_handle_t copy = (fut_handle_t)value;
+    poke(client.thread, at, "old", 3);
+    EQUAL(S(server.thread, MEMORY_READ, copy, 0, SCRATCH, 3), 0);
+    peek(server.thread, SCRATCH, text, 3);
+    CHECK(!memcmp(text, "new", 3));
+    // Nothing of the kernel's may stay in a page that its owner reuses.
+    struct fut_upcall u = {.entry = 0x400000, .frames = at, .count = 4, .causes = 2};
+    poke(client.thread, SCRATCH, &u, sizeof u);
+    CHECK(S(client.thread, UPCALL_SET, SCRATCH) != 0);
+    // Taken back: nobody sees the page, and the mark is still told.
+    EQUAL(S(server.thread, MEMORY_DECOMMIT, paged, 2 * FUT_PAGE_SIZE, FUT_PAGE_SIZE), 0);
+    EQUAL(dirty_pages(paged, 0), 4);
+    EQUAL(dirty_pages(paged, 0), 0);
+    EQUAL(S(client.thread, MEMORY_READ, mine, 2 * FUT_PAGE_SIZE, SCRATCH, 3), SYS_BLOCKED);
+    page_asked_for(2 * FUT_PAGE_SIZE, ACCESS_READ);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 2 * FUT_PAGE_SIZE, cache, 0, 2 * FUT_PAGE_SIZE), 0);
+    // Behind the end there is nothing, until there is.
+    EQUAL(S(server.thread, MEMORY_RESIZE, paged, 2 * FUT_PAGE_SIZE), 0);
+    EQUAL(S(client.thread, MEMORY_READ, mine, 2 * FUT_PAGE_SIZE, SCRATCH, 3), 0);
+    EQUAL(value, 0);
+    struct memory *wait;
+    uint64_t offset;
+    EQUAL(space_copy(client.thread->space, at, text, 3, false, &wait, &offset), FUT_ERR_ADDRESS);
+    EQUAL(S(server.thread, MEMORY_RESIZE, paged, 16 * FUT_PAGE_SIZE), 0);
+    EQUAL(space_copy(client.thread->space, at, text, 3, false, &wait, &offset), FUT_ERR_WOULD_BLOCK);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 2 * FUT_PAGE_SIZE, cache, 0, 2 * FUT_PAGE_SIZE), 0);
+    // The cache's Memory lives as long as pages of it are shown.
+    EQUAL(S(server.thread, CAP_DELETE, cache), 0);
+    check_invariants();
+    peek(client.thread, at + FUT_PAGE_SIZE, text, 3);
+    CHECK(!memcmp(text, "old", 3));
+}
+
 static void futex_in_shared_memory_and_not_in_a_copy(void)
 {
     uint32_t word = 7;
@@ -617,7 +718,7 @@ int main(void)
         T(no_senders_comes_once_and_again_to_a_new_server), T(channel_outlives_its_server), T(dead_name_signals),
         T(capabilities_travel), T(a_session_moved_home_ends_with_its_notice), T(lending_ends_with_the_call),
         T(long_messages_cross_pages), T(one_receive_sees_calls_and_signals), T(waitset_is_level),
-        T(private_mapping_copies_on_write), T(snapshot_shares_until_written), T(pager_supplies_and_fails),
+        T(private_mapping_copies_on_write), T(snapshot_shares_until_written), T(pager_supplies_and_fails), T(pager_shows_pages_of_its_own),
         T(futex_in_shared_memory_and_not_in_a_copy), T(fault_goes_to_its_session), T(upcalls_nest_and_return),
         T(accounts_are_exact), T(delete_gives_children_to_the_parent),
     };

@@ -25,8 +25,8 @@ static const struct { uint32_t op; const char *args; uint32_t weight; } ops[] = 
     {FUT_SYS_WAITSET_REMOVE, "Wn", 1}, {FUT_SYS_WAITSET_WAIT, "Wund", 3},
     {FUT_SYS_MEMORY_CREATE, "pm", 5}, {FUT_SYS_MEMORY_SLICE, "Mpp", 1}, {FUT_SYS_MEMORY_SNAPSHOT, "Mpp", 4},
     {FUT_SYS_MEMORY_RESIZE, "Mp", 2}, {FUT_SYS_MEMORY_READ, "MouN", 4}, {FUT_SYS_MEMORY_WRITE, "MouN", 4},
-    {FUT_SYS_MEMORY_INFO, "Mu", 1}, {FUT_SYS_MEMORY_PAGED, "pCb", 3}, {FUT_SYS_MEMORY_SUPPLY, "MpMpp", 5},
-    {FUT_SYS_MEMORY_FAIL, "Mpp", 2}, {FUT_SYS_MEMORY_DECOMMIT, "Mpp", 3}, {FUT_SYS_MEMORY_DIRTY, "Mpun", 2},
+    {FUT_SYS_MEMORY_INFO, "Mu", 1}, {FUT_SYS_MEMORY_PAGED, "pCb", 3}, {FUT_SYS_MEMORY_SUPPLY, "MpMppq", 5},
+    {FUT_SYS_MEMORY_FAIL, "Mpp", 2}, {FUT_SYS_MEMORY_DECOMMIT, "Mpp", 3}, {FUT_SYS_MEMORY_DIRTY, "Mpunq", 2},
     {FUT_SYS_SPACE_CREATE, "0", 1}, {FUT_SYS_SPACE_MAP, "Ax", 8}, {FUT_SYS_SPACE_UNMAP, "Aap", 3},
     {FUT_SYS_SPACE_PROTECT, "AapP", 3}, {FUT_SYS_SPACE_CLONE, "A0", 2}, {FUT_SYS_SPACE_QUERY, "Aau", 1},
     {FUT_SYS_SPACE_READ, "AauN", 2}, {FUT_SYS_SPACE_WRITE, "AauN", 2},
@@ -79,6 +79,7 @@ static uint64_t argument(struct thread *t, char kind)
             return kind == 'R' && below(2) ? 0 : pick(t->task, types[i].type);
     switch (kind) {
     case 'n': return below(20);
+    case 'q': return below(20) ? below(2) : below(4); // flags
     case 'i': return below(3) == 0 ? below(5) : FUT_LENT_RANGE + below(5);
     case 'b': return below(3) ? 1ull << below(4) : rnd() & 0xff;
     case 'r': return below(3) ? FUT_RIGHTS_ALL : rnd();
