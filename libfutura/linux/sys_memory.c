@@ -9,8 +9,14 @@ SYSCALL(munmap) { return posix_unmap(a, b); }
 SYSCALL(mprotect) { return posix_protect(a, b, (uint32_t)c); }
 SYSCALL(mremap) { return posix_remap(a, b, c, (uint32_t)d, e); }
 SYSCALL(madvise) { return posix_advise(a, b, (uint32_t)c); }
-// A shared mapping is the file's page cache itself: what is written there is in the file.
-SYSCALL(msync) { return (a & (PAGE_SIZE - 1)) != 0 || (c & ~7ull) != 0 || (c & 5) == 5 ? -EINVAL : 0; }
+// A shared mapping is the file's page cache itself: what is written there is in the file, and msync stores it.
+enum { MS_ASYNC = 1, MS_INVALIDATE = 2, MS_SYNC = 4 };
+SYSCALL(msync)
+{
+    if ((a & (PAGE_SIZE - 1)) != 0 || (c & ~7ull) != 0 || (c & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+        return -EINVAL;
+    return posix_sync_map(a, b, (c & MS_SYNC) != 0);
+}
 // Anonymous memory is never paged out.
 SYSCALL(mlock) { return 0; }
 SYSCALL(mlock2) { return b & ~1ull ? -EINVAL : 0; }

@@ -3,8 +3,8 @@
 // The program's address space: brk, mmap and what belongs to it, as mappings made through the process's own Space
 // handle. The kernel keeps the list of mappings; nothing is remembered here but the heap's ends.
 //
-// A private file mapping is (source, overlay) in the kernel where the file offers its page cache (io.File.Map);
-// elsewhere the bytes are copied when it is made. Write and execute never go together (architecture 3.5): a
+// A file mapping shows the file's own page cache where its server offers it (io.File.Map, MapWrite), a private one
+// through an overlay in the kernel; elsewhere the bytes are copied when it is made. Write and execute never go together (architecture 3.5): a
 // program that asks for both is refused with EACCES.
 #include "posix.h"
 
@@ -107,14 +107,17 @@ static long map_file(uint64_t address, uint64_t bytes, uint32_t prot, bool share
         return -ENODEV;
     fut_handle_t memory;
     uint64_t size;
-    fut_status_t status = io_file_map((io_file_t){f->handle}, &memory, &size);
+    // Write access is for the life of the mapping (mprotect may ask for it later), so the descriptor decides.
+    bool writable = shared && (f->status & O_ACCMODE) == O_RDWR && !(prot & FUT_PROT_EXEC);
+    fut_status_t status = writable ? io_file_map_write((io_file_t){f->handle}, &memory, &size)
+                                   : io_file_map((io_file_t){f->handle}, &memory, &size);
     if (status == FUT_ERR_UNKNOWN_METHOD || status == IO_ERROR_NOT_SUPPORTED || status == IO_ERROR_NO_DEVICE)
         return shared ? -ENODEV : map_copy(address, bytes, prot, place, fd, offset);
     if (status != FUT_OK)
         return posix_errno(status);
     long at = map(address, bytes, memory, offset, prot | (shared ? 0 : FUT_MAP_PRIVATE) | place);
     (void)fut_cap_delete(memory);
-    if (at < 0 && !shared) // the mapping reaches behind the Memory's end, or lacks a right: a copy has neither limit
+    if (at < 0 && !shared) // a server that gives Memory without a pager: the mapping may reach behind its end
         return map_copy(address, bytes, prot, place, fd, offset);
     return at;
 }
@@ -270,6 +273,25 @@ long posix_advise(uint64_t address, uint64_t bytes, uint32_t advice)
         bytes -= part;
     }
     return 0;
+}
+
+// What was written through shared mappings of files is stored. Their servers know them by their Memory.
+long posix_sync_map(uint64_t address, uint64_t bytes, bool wait)
+{
+    long error = check_range(address, &bytes);
+    while (error == 0 && bytes != 0) {
+        struct fut_mapping m;
+        if (fut_space_query(posix.space, address, &m) != FUT_OK || m.address > address)
+            return -ENOMEM;
+        uint64_t part = m.address + m.bytes - address;
+        if (part > bytes)
+            part = bytes;
+        if (wait && m.memory_id != 0 && !(m.flags & FUT_MAP_PRIVATE))
+            error = posix_errno(fs_context_sync_memory(posix.context, m.memory_id));
+        address += part;
+        bytes -= part;
+    }
+    return error;
 }
 
 void *posix_pages(uint64_t bytes)

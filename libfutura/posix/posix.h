@@ -186,6 +186,7 @@ long posix_map(uint64_t address, uint64_t bytes, uint32_t prot, uint32_t flags, 
 long posix_unmap(uint64_t address, uint64_t bytes);
 long posix_protect(uint64_t address, uint64_t bytes, uint32_t prot);
 long posix_remap(uint64_t address, uint64_t old_bytes, uint64_t bytes, uint32_t flags, uint64_t to);
+long posix_sync_map(uint64_t address, uint64_t bytes, bool wait);
 long posix_advise(uint64_t address, uint64_t bytes, uint32_t advice);
 void *posix_pages(uint64_t bytes);              // fresh private pages for the library itself; null: none
 

@@ -8,22 +8,11 @@
 #include <string.h>
 
 #include "cache/pool.h"
+#include "cache/segment.h"
 #include "core/platform.h"
 
 #define BUCKETS 4096u
 #define RANDOM_READ 4u // units filled at a miss that does not look sequential
-
-struct segment {
-    struct cache_file *file;
-    uint64_t index; // window
-    char *data;
-    uint64_t valid, dirty, reserved; // bit per unit
-    struct segment *next, *prev;     // of the file
-    struct segment *hash_next, **hash_link;
-    struct segment *newer, *older;   // use; both null for in_memory files
-    uint16_t pins;
-    uint8_t order;                   // pages
-};
 
 static struct segment *buckets[BUCKETS];
 static struct segment *newest, *oldest;
@@ -33,11 +22,6 @@ static size_t dirty_bytes;
 static const char zeros[POOL_PAGE];
 struct cache_statistics cache_stats;
 
-static uint64_t mask_of(unsigned first, unsigned count) {
-    return count >= 64 ? ~0ull << first : ((1ull << count) - 1) << first;
-}
-
-static unsigned units_per_window(const struct cache_file *f) { return 1u << f->window_shift; }
 static size_t unit_bytes(const struct cache_file *f) { return (size_t)1 << f->unit_shift; }
 
 void cache_init(struct cache_file *f, const struct cache_ops *ops, void *owner, unsigned unit_shift, unsigned window_shift) {
@@ -52,7 +36,7 @@ static struct segment **bucket(const struct cache_file *f, uint64_t index) {
     return &buckets[h >> 40 & (BUCKETS - 1)];
 }
 
-static struct segment *find(const struct cache_file *f, uint64_t index) {
+struct segment *segment_find(const struct cache_file *f, uint64_t index) {
     if (f->last && f->last->index == index) {
         return f->last;
     }
@@ -83,7 +67,7 @@ static void used(struct segment *s) {
     }
 }
 
-static void set_clean(struct segment *s, uint64_t units) {
+void segment_set_clean(struct segment *s, uint64_t units) {
     struct cache_file *f = s->file;
     units &= s->dirty;
     s->dirty &= ~units;
@@ -101,7 +85,7 @@ static void set_clean(struct segment *s, uint64_t units) {
     }
 }
 
-static void set_dirty(struct segment *s, uint64_t units) {
+void segment_set_dirty(struct segment *s, uint64_t units) {
     struct cache_file *f = s->file;
     units &= ~s->dirty;
     s->dirty |= units;
@@ -117,7 +101,7 @@ static void set_dirty(struct segment *s, uint64_t units) {
     }
 }
 
-static void unreserve(struct segment *s, uint64_t units) {
+void segment_unreserve(struct segment *s, uint64_t units) {
     for (units &= s->reserved; units; units &= units - 1) {
         unsigned u = (unsigned)__builtin_ctzll(units);
         s->reserved &= ~(1ull << u);
@@ -127,10 +111,24 @@ static void unreserve(struct segment *s, uint64_t units) {
     }
 }
 
+fs_error segment_reserve(struct segment *s, unsigned u) {
+    struct cache_file *f = s->file;
+    if ((s->dirty >> u & 1) || (s->reserved >> u & 1) || !f->ops->reserve || (f->in_memory && (s->valid >> u & 1))) {
+        return FS_OK;
+    }
+    bool kept = false;
+    fs_error e = f->ops->reserve(f, (s->index << f->window_shift) + u, &kept);
+    if (e == FS_OK) {
+        s->reserved |= (uint64_t)kept << u;
+    }
+    return e;
+}
+
 static void segment_free(struct segment *s) {
     struct cache_file *f = s->file;
-    set_clean(s, ~0ull);
-    unreserve(s, ~0ull);
+    segment_hide(s, ~0ull);
+    segment_set_clean(s, ~0ull);
+    segment_unreserve(s, ~0ull);
     if (!f->in_memory) {
         use_remove(s);
     }
@@ -150,10 +148,21 @@ static void segment_free(struct segment *s) {
 // Frees some memory by evicting what was used least recently. False: nothing more can be freed.
 static bool evict(void) {
     static bool inside;
-    for (struct segment *s = oldest; s; s = s->newer) {
-        if (!s->pins && !s->dirty) {
-            segment_free(s);
-            return true;
+    // What programs have mapped is not seen in use: it is taken back from them, and evicted when nobody asks for it again
+    // before its turn comes the next time.
+    for (int pass = 0; pass < 2; pass++) {
+        struct segment *end = newest;
+        for (struct segment *s = oldest, *next; s; s = next) {
+            next = s == end ? nullptr : s->newer;
+            if (s->pins || s->dirty) {
+                continue;
+            }
+            if (!s->shown) {
+                segment_free(s);
+                return true;
+            }
+            segment_hide(s, ~0ull);
+            used(s);
         }
     }
     if (inside) {
@@ -197,7 +206,7 @@ static unsigned order_for(const struct cache_file *f, unsigned units) {
 // The segment of a window with room for its first `units` units, or null without memory.
 static struct segment *segment(struct cache_file *f, uint64_t index, unsigned units) {
     unsigned order = order_for(f, units);
-    struct segment *s = find(f, index);
+    struct segment *s = segment_find(f, index);
     if (s && s->order >= order) {
         used(s);
         return s;
@@ -209,6 +218,7 @@ static struct segment *segment(struct cache_file *f, uint64_t index, unsigned un
         if (!p) {
             return nullptr;
         }
+        segment_hide(s, ~0ull);
         memcpy(p, s->data, POOL_PAGE << s->order);
         pool_give(s->data, s->order);
         cache_stats.cached_pages += (1ull << order) - (1ull << s->order);
@@ -249,15 +259,13 @@ static struct segment *segment(struct cache_file *f, uint64_t index, unsigned un
     return s;
 }
 
-static char *unit_at(const struct segment *s, unsigned u) { return s->data + ((size_t)u << s->file->unit_shift); }
-
 static fs_error fill(struct segment *s, unsigned first, unsigned count) {
     struct cache_file *f = s->file;
     s->pins++;
     fs_error e = f->ops->fill(f, (s->index << f->window_shift) + first, count, unit_at(s, first));
     s->pins--;
     if (e == FS_OK) {
-        s->valid |= mask_of(first, count);
+        s->valid |= segment_mask(first, count);
         cache_stats.reads += count;
     }
     return e;
@@ -273,7 +281,7 @@ fs_error cache_view(struct cache_file *f, uint64_t offset, size_t max, uint64_t 
     uint64_t unit = offset >> f->unit_shift, index = unit >> f->window_shift;
     unsigned u = (unsigned)(unit & (units_per_window(f) - 1));
     size_t skip = offset & (unit_bytes(f) - 1);
-    struct segment *s = find(f, index);
+    struct segment *s = segment_find(f, index);
     if (!s || !(s->valid >> u & 1)) {
         if (f->in_memory) {
             *p = zeros;
@@ -328,7 +336,7 @@ clip:
 }
 
 const void *cache_peek(struct cache_file *f, uint64_t unit) {
-    struct segment *s = find(f, unit >> f->window_shift);
+    struct segment *s = segment_find(f, unit >> f->window_shift);
     unsigned u = (unsigned)(unit & (units_per_window(f) - 1));
     return s && (s->valid >> u & 1) ? unit_at(s, u) : nullptr;
 }
@@ -358,14 +366,9 @@ fs_error cache_edit(struct cache_file *f, uint64_t offset, size_t max, uint64_t 
     fs_error e = FS_OK;
     s->pins++; // reserving reads metadata through this cache
     for (unsigned i = u; i < stop; i++) {
-        if (!(s->dirty >> i & 1) && !(s->reserved >> i & 1) && f->ops->reserve && !(f->in_memory && (s->valid >> i & 1))) {
-            bool kept = false;
-            e = f->ops->reserve(f, (index << f->window_shift) + i, &kept);
-            if (e) {
-                stop = i;
-                break;
-            }
-            s->reserved |= (uint64_t)kept << i;
+        if ((e = segment_reserve(s, i)) != FS_OK) {
+            stop = i;
+            break;
         }
         if (s->valid >> i & 1) {
             continue;
@@ -406,7 +409,7 @@ size_t cache_written(struct cache_file *f, uint64_t offset, size_t n, uint64_t e
     }
     uint64_t unit = offset >> f->unit_shift;
     unsigned u = (unsigned)(unit & (units_per_window(f) - 1));
-    struct segment *s = find(f, unit >> f->window_shift);
+    struct segment *s = segment_find(f, unit >> f->window_shift);
     if (!s) {
         return 0;
     }
@@ -424,17 +427,18 @@ size_t cache_written(struct cache_file *f, uint64_t offset, size_t n, uint64_t e
     if (!(s->valid >> last & 1) && offset + n < last_start + bytes) {
         memset(unit_at(s, last) + (offset + n - last_start), 0, (size_t)(last_start + bytes - offset - n));
     }
-    uint64_t units = mask_of(u, last - u + 1);
+    uint64_t units = segment_mask(u, last - u + 1);
     s->valid |= units;
+    s->maybe &= ~units;
     if (!f->in_memory) {
-        set_dirty(s, units);
+        segment_set_dirty(s, units);
     }
     return n;
 }
 
 void cache_forget(struct cache_file *f, uint64_t unit, uint64_t count) {
     uint64_t end = unit + count < unit ? UINT64_MAX : unit + count;
-    for (struct segment *s = count > units_per_window(f) ? f->first : find(f, unit >> f->window_shift), *next; s; s = next) {
+    for (struct segment *s = count > units_per_window(f) ? f->first : segment_find(f, unit >> f->window_shift), *next; s; s = next) {
         next = s->next;
         uint64_t base = s->index << f->window_shift;
         if (base >= end) {
@@ -444,9 +448,10 @@ void cache_forget(struct cache_file *f, uint64_t unit, uint64_t count) {
         if (a >= b) {
             continue;
         }
-        uint64_t units = mask_of((unsigned)a, (unsigned)(b - a));
-        set_clean(s, units);
-        unreserve(s, units);
+        uint64_t units = segment_mask((unsigned)a, (unsigned)(b - a));
+        segment_hide(s, units);
+        segment_set_clean(s, units);
+        segment_unreserve(s, units);
         s->valid &= ~units;
         if (!s->valid && !s->pins) {
             segment_free(s);
@@ -455,7 +460,7 @@ void cache_forget(struct cache_file *f, uint64_t unit, uint64_t count) {
     // A short range that starts in a window that is not cached may end in one that is.
     if (count <= units_per_window(f) && (end - 1) >> f->window_shift != unit >> f->window_shift) {
         uint64_t start = (end - 1) >> f->window_shift << f->window_shift;
-        if (find(f, start >> f->window_shift)) {
+        if (segment_find(f, start >> f->window_shift)) {
             cache_forget(f, start, end - start);
         }
     }
@@ -465,7 +470,7 @@ fs_error cache_truncate(struct cache_file *f, uint64_t size) {
     uint64_t unit = size >> f->unit_shift;
     size_t keep = size & (unit_bytes(f) - 1);
     if (keep) {
-        struct segment *s = find(f, unit >> f->window_shift);
+        struct segment *s = segment_find(f, unit >> f->window_shift);
         unsigned u = (unsigned)(unit & (units_per_window(f) - 1));
         if (s && (s->valid >> u & 1)) {
             memset(unit_at(s, u) + keep, 0, unit_bytes(f) - keep);
@@ -493,8 +498,8 @@ static fs_error store_range(struct segment *s, unsigned first, uint64_t count) {
         e = f->ops->store(f, (s->index << f->window_shift) + first, here, unit_at(s, first));
         s->pins--;
         if (e == FS_OK) {
-            set_clean(s, mask_of(first, here));
-            unreserve(s, mask_of(first, here));
+            segment_set_clean(s, segment_mask(first, here));
+            segment_unreserve(s, segment_mask(first, here));
             cache_stats.writes += here;
         }
         count -= here;
@@ -515,6 +520,9 @@ fs_error cache_flush(struct cache_file *f) {
     f->flushing = true;
     flushes += f->ops->prepare != nullptr;
     struct segment *s = f->first;
+    for (struct segment *i = f->memory ? s : nullptr; i; i = i->next) {
+        segment_collect(i);
+    }
     unsigned u = 0, window = units_per_window(f);
     while (s) {
         uint64_t rest = u < 64 ? s->dirty >> u << u : 0;

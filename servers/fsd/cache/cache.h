@@ -28,8 +28,22 @@ struct cache_ops {
     void (*unreserve)(struct cache_file *f, uint64_t unit);
     /// Before the units of one contiguous dirty range are stored: allocates. Optional.
     fs_error (*prepare)(struct cache_file *f, uint64_t unit, uint64_t count);
-    fs_error (*store)(struct cache_file *f, uint64_t unit, unsigned count, const void *from);
+    fs_error (*store)(struct cache_file *f, uint64_t unit, unsigned count, void *from);
 };
+
+/// Where programs see a file's pages: a paged Memory (server/mapping.c), or the host test's stand-in. Units are pages.
+struct cache_memory;
+struct cache_memory_ops {
+    /// Shows pages. `ask`: cache_fault is called before one is written. False: no memory for it.
+    bool (*show)(struct cache_memory *m, uint64_t page, unsigned count, void *from, bool ask);
+    /// Nobody sees these pages any more. With `writable` gives which of them were written (bit n: page + n).
+    uint64_t (*hide)(struct cache_memory *m, uint64_t page, unsigned count, bool writable);
+    /// Which were written since they were asked for. Writing to any of them is asked for again.
+    uint64_t (*written)(struct cache_memory *m, uint64_t page, unsigned count);
+    /// The file's size changed.
+    void (*resize)(struct cache_memory *m, uint64_t size);
+};
+struct cache_memory { const struct cache_memory_ops *ops; };
 
 struct cache_file {
     const struct cache_ops *ops;
@@ -38,6 +52,8 @@ struct cache_file {
     uint8_t window_shift;    // log2 units per window, at most 6
     bool in_memory;          // the cache is the only copy: never evicted, never dirty
     bool flushing;
+    bool written_to;         // through a mapping: there may be something behind the end of the last page
+    struct cache_memory *memory; // null: no program has it mapped
     struct segment *first, *last; // by index
     uint64_t next_unit;      // where the last fill ended: a miss there is sequential reading
     uint32_t dirty_units;
@@ -65,6 +81,13 @@ const void *cache_peek(struct cache_file *f, uint64_t unit);
 fs_error cache_flush(struct cache_file *f);
 /// Forgets everything.
 void cache_destroy(struct cache_file *f);
+
+/// A program touched a page of the file's Memory that is not shown, or wants to write to it. Shows it.
+fs_error cache_fault(struct cache_file *f, uint64_t page, bool write, uint64_t end);
+/// The Memory is given up.
+void cache_memory_gone(struct cache_file *f);
+/// Before a file grows from `end`: what programs wrote behind it is not part of it.
+void cache_grow(struct cache_file *f, uint64_t end);
 
 /// After a write: flushes the oldest files when too much is dirty. Those dirty for longer than `age` ns as well.
 void cache_balance(void);

@@ -98,14 +98,19 @@ fs_error file_edit(struct open_file *f, uint64_t offset, size_t max, void **p, s
     if (max > MAX_FILE_SIZE - offset) {
         max = (size_t)(MAX_FILE_SIZE - offset);
     }
+    if (offset + max > f->node->a.size) {
+        cache_grow(f->node->data, f->node->a.size);
+    }
     return cache_edit(f->node->data, offset, max, f->node->a.size, p, n);
 }
 
 size_t file_written(struct open_file *f, uint64_t offset, size_t n) {
     n = cache_written(f->node->data, offset, n, f->node->a.size);
-    f->node->version++;
     if (n && offset + n > f->node->a.size) {
         f->node->a.size = offset + n;
+        if (f->node->data->memory) {
+            f->node->data->memory->ops->resize(f->node->data->memory, offset + n);
+        }
     }
     return n;
 }
@@ -225,8 +230,13 @@ fs_error file_resize(struct node *n, uint64_t size) {
     if (size > MAX_FILE_SIZE) {
         return FS_INVALID;
     }
+    if (size > n->a.size) {
+        cache_grow(n->data, n->a.size);
+    }
     fs_error e = n->fs->ops->resize(n, size);
-    n->version++;
+    if (n->data->memory) {
+        n->data->memory->ops->resize(n->data->memory, n->a.size);
+    }
     return e;
 }
 

@@ -10,8 +10,6 @@
 #include "core/lock.h"
 #include "core/platform.h"
 
-void (*node_image_free)(struct node *n);
-
 static struct node **bucket(struct filesystem *fs, uint64_t ino) {
     return &fs->nodes[(ino * 0x9e3779b97f4a7c15ull) >> 54 & (NODE_BUCKETS - 1)];
 }
@@ -64,9 +62,6 @@ void node_put(struct node *n) {
         free(n->name);
         n->name = nullptr;
         lock_drop_all(n);
-        if (n->image && node_image_free) {
-            node_image_free(n);
-        }
         n->fs->ops->release(n);
         n = parent;
     }

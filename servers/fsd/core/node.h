@@ -62,8 +62,6 @@ struct node {
     struct node *next, **link; // chain of the node table
     struct cache_file *data; // page cache of a regular file
     struct file_lock *locks;
-    uint64_t version;       // counts changes of a regular file's contents
-    void *image;            // the server's: Memory given out for mapping
 };
 
 struct name { const char *s; unsigned len; };
@@ -148,9 +146,6 @@ void node_changed(struct node *n);
 /// Sets times to now: bits of TOUCH_*.
 void node_touch(struct node *n, unsigned what);
 enum { TOUCH_ACCESS = 1, TOUCH_MODIFY = 2, TOUCH_CHANGE = 4 };
-
-/// Called for a node with an image whose last reference goes. Set by the server.
-extern void (*node_image_free)(struct node *n);
 
 // --- The name cache ---
 /// True: known; *child is null (no such name) or has a new reference.

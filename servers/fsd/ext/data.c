@@ -349,7 +349,7 @@ static fs_error data_prepare(struct cache_file *f, uint64_t unit, uint64_t count
     return make_mapped(n, lblk, end < in_file ? end : in_file);
 }
 
-static fs_error data_store(struct cache_file *f, uint64_t unit, unsigned count, const void *from) {
+static fs_error data_store(struct cache_file *f, uint64_t unit, unsigned count, void *from) {
     struct ext_node *n = f->owner;
     struct ext *x = ext_of(n->n.fs);
     unsigned shift = unit_to_block_shift(x);
@@ -358,6 +358,11 @@ static fs_error data_store(struct cache_file *f, uint64_t unit, unsigned count, 
     const char *p = from;
     if (end > in_file) {
         end = in_file;
+    }
+    // What a program wrote behind the end of the file is not part of it.
+    uint64_t size = n->n.a.size, in_page = size & (POOL_PAGE - 1);
+    if (f->written_to && in_page && size / POOL_PAGE >= unit && size / POOL_PAGE < unit + count) {
+        memset((char *)from + (size - unit * POOL_PAGE), 0, (size_t)(POOL_PAGE - in_page));
     }
     while (lblk < end) {
         uint64_t pblk, len;

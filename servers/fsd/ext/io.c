@@ -30,7 +30,7 @@ static fs_error meta_fill(struct cache_file *f, uint64_t unit, unsigned count, v
     return x->device->read(x->device, sector, (uint32_t)sectors, to);
 }
 
-static fs_error meta_store(struct cache_file *f, uint64_t unit, unsigned count, const void *from) {
+static fs_error meta_store(struct cache_file *f, uint64_t unit, unsigned count, void *from) {
     struct ext *x = f->owner;
     unsigned shift = f->unit_shift - 9u;
     uint64_t sector = unit << shift, sectors = (uint64_t)count << shift;

@@ -110,6 +110,7 @@ static fut_status_t on_unmount(struct fut_request *req, struct fut_string target
             return mount_remove(m, force);
         }
     }
+    (void)mapping_reap();
     struct node *n;
     if ((e = context_find((struct context *)admin_context(), nullptr, (struct name){target.data, (unsigned)target.len}, 0,
                           &n)) != FS_OK) {
@@ -147,7 +148,11 @@ static fut_status_t on_mounts(struct fut_request *req, uint32_t index, struct fs
 
 static fut_status_t on_shutdown(struct fut_request *req) {
     fs_error e = allowed(req);
-    return e ? e : mount_shutdown();
+    if (e) {
+        return e;
+    }
+    mapping_detach_all();
+    return mount_shutdown();
 }
 
 static fut_status_t on_drop_caches(struct fut_request *req) {
@@ -155,6 +160,7 @@ static fut_status_t on_drop_caches(struct fut_request *req) {
     if (e == FS_OK) {
         e = mount_sync_all();
         names_purge(nullptr);
+        (void)mapping_reap();
         cache_drop_clean();
     }
     return e;

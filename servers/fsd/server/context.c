@@ -204,6 +204,7 @@ static fut_status_t on_stat_fs(struct fut_request *req, struct fut_cap_arg at, s
     fs_error e = enter_at(req, &at, &c, &dir);
     if (e == FS_OK && (e = context_find(c, dir, N(path), AT_EMPTY, &n)) == FS_OK) {
         struct fs_space s;
+        (void)mapping_reap();
         n->fs->ops->space(n->fs, &s);
         res->st = (struct fs_stat_fs){.kind = s.kind, .block_size = s.block_size, .blocks = s.blocks, .free = s.free,
                                       .available = s.available, .files = s.files, .files_free = s.files_free,
@@ -246,6 +247,12 @@ static fut_status_t on_sync_all(struct fut_request *req) {
     return e ? e : mount_sync_all();
 }
 
+static fut_status_t on_sync_memory(struct fut_request *req, uint64_t id) {
+    struct context *c;
+    fs_error e = enter(req, &c);
+    return e ? e : mapping_sync(id);
+}
+
 static fut_status_t on_path_of(struct fut_request *req, struct fut_cap_arg file, struct fs_context_path_of_result *res) {
     struct context *c;
     struct node *n;
@@ -260,5 +267,5 @@ const struct fs_context_ops context_ops = {
     .open = on_open, .stat = on_stat, .read_link = on_read_link, .make_dir = on_make_dir, .unlink = on_unlink,
     .rename = on_rename, .link = on_link, .sym_link = on_sym_link, .make_node = on_make_node, .set_attr = on_set_attr,
     .access = on_access, .change_dir = on_change_dir, .get_dir = on_get_dir, .change_root = on_change_root,
-    .set_mask = on_set_mask, .stat_fs = on_stat_fs, .where = on_where, .sync_all = on_sync_all, .path_of = on_path_of,
+    .set_mask = on_set_mask, .stat_fs = on_stat_fs, .where = on_where, .sync_all = on_sync_all, .sync_memory = on_sync_memory, .path_of = on_path_of,
 };

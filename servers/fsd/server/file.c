@@ -42,14 +42,8 @@ static fut_status_t on_read_at(struct fut_request *req, uint64_t off, uint32_t l
 
 static fs_error transfer_in(struct open_file *f, uint64_t offset, struct fut_bytes data, uint32_t *n) {
     size_t done = 0;
-    uint64_t before = f->offset;
     fs_error e = file_write(f, offset, data.data, data.len, &done);
     *n = (uint32_t)done;
-    if (done && f->node->image) {
-        // An appended piece starts where the description's offset now ends.
-        image_update(f->node, offset != FILE_OFFSET ? offset : f->flags & OPEN_APPEND ? f->offset - done : before,
-                     data.data, done);
-    }
     return e;
 }
 
@@ -114,9 +108,6 @@ static fut_status_t on_write_from(struct fut_request *req, uint64_t offset, stru
             break;
         }
         n = file_written(f, offset + done, n);
-        if (f->node->image) {
-            image_update(f->node, offset + done, p, n);
-        }
         done += n;
     }
     file_finish(f, true, offset, done, advance);
@@ -185,20 +176,30 @@ static fut_status_t on_set_status(struct fut_request *req, uint32_t flags) {
 
 static fut_status_t on_watch(struct fut_request *, struct io_file_watch_result *) { return IO_ERROR_NOT_PERMITTED; }
 
-static fut_status_t on_map(struct fut_request *req, struct io_file_map_result *res) {
-    struct open_file *f;
-    fs_error e = enter(req, &f);
-    if (e) {
-        return e;
-    }
+static fs_error map(struct open_file *f, fut_handle_t *memory, uint64_t *size) {
     if (!open_may_read(f)) {
         return FS_DENIED;
     }
     if (!node_is_regular(f->node)) {
         return FS_NO_DEVICE;
     }
-    res->size = f->node->a.size;
-    return image_of(f->node, &res->m);
+    *size = f->node->a.size;
+    return mapping_of(f->node, memory);
+}
+
+static fut_status_t on_map(struct fut_request *req, struct io_file_map_result *res) {
+    struct open_file *f;
+    fs_error e = enter(req, &f);
+    return e ? e : map(f, &res->m, &res->size);
+}
+
+static fut_status_t on_map_write(struct fut_request *req, struct io_file_map_write_result *res) {
+    struct open_file *f;
+    fs_error e = enter(req, &f);
+    if (e == FS_OK && !open_may_write(f)) {
+        e = FS_DENIED;
+    }
+    return e ? e : map(f, &res->m, &res->size);
 }
 
 static fut_status_t on_allocate(struct fut_request *req, uint32_t mode, uint64_t off, uint64_t len) {
@@ -336,5 +337,5 @@ const struct io_file_ops file_ops = {
     .read = on_read, .write = on_write, .read_at = on_read_at, .write_at = on_write_at, .seek = on_seek, .stat = on_stat,
     .set_attr = on_set_attr, .sync = on_sync, .read_dir = on_read_dir, .get_status = on_get_status,
     .set_status = on_set_status, .watch = on_watch, .map = on_map, .read_into = on_read_into,
-    .write_from = on_write_from, .lock = on_lock, .allocate = on_allocate,
+    .write_from = on_write_from, .lock = on_lock, .allocate = on_allocate, .map_write = on_map_write,
 };

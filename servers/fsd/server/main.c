@@ -11,6 +11,7 @@
 #include "server/server.h"
 
 #define SYNC_NS 5000000000ull
+#define DELETED_NS 1000000000ull
 #define CLOCK_FIRST_NS 200000000ull
 #define CLOCK_AGAIN_NS 60000000000ull
 
@@ -40,11 +41,15 @@ static void on_alarm(struct fut_server *server, uint64_t now) {
         clock_known = clock_find();
         clock_at = now + (clock_known ? CLOCK_AGAIN_NS : CLOCK_FIRST_NS);
     }
+    bool deleted = mapping_reap();
     fs_error e = mount_sync_all();
     if (!clock_known) {
         server->alarm_at = now + CLOCK_FIRST_NS;
     } else if (e) {
         server->alarm_at = now + SYNC_NS;
+    }
+    if (deleted && (server->alarm_at == 0 || server->alarm_at > now + DELETED_NS)) {
+        server->alarm_at = now + DELETED_NS;
     }
 }
 
@@ -58,11 +63,11 @@ int main(void) {
     platform_start();
     root_mount();
     const struct fut_service services[] = {io_file_service(&file_ops), fs_context_service(&context_ops),
-                                           fs_admin_service(&admin_ops)};
+                                           fs_admin_service(&admin_ops), fault_pager_service(&pager_ops)};
     fsd_server = (struct fut_server){
         .channel = fut_startup_cap("channel"),
         .services = services,
-        .service_count = 3,
+        .service_count = sizeof services / sizeof *services,
         .lookup = on_lookup,
         .no_senders = on_no_senders,
         .cancel = on_cancel,

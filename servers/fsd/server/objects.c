@@ -6,6 +6,7 @@
 #include <futura/sys.h>
 #include <stdlib.h>
 
+#include "cache/cache.h"
 #include "server/server.h"
 
 #define BUCKETS 1024u
@@ -43,6 +44,18 @@ fut_status_t object_make(enum object_kind kind, void *value, fut_handle_t *sessi
     return FUT_OK;
 }
 
+fut_status_t object_enter(struct mapping *m, uint64_t *badge) {
+    struct object *o = malloc(sizeof *o);
+    if (!o) {
+        return IO_ERROR_NO_MEMORY;
+    }
+    *o = (struct object){.kind = OBJECT_MAPPING, .badge = next_badge++, .mapping = m};
+    o->next = buckets[o->badge % BUCKETS];
+    buckets[o->badge % BUCKETS] = o;
+    *badge = o->badge;
+    return FUT_OK;
+}
+
 struct object *object_find(uint64_t badge) {
     struct object *o = buckets[badge % BUCKETS];
     while (o && o->badge != badge) {
@@ -56,12 +69,22 @@ void object_gone(uint64_t badge) {
         struct object *o = *at;
         if (o->badge == badge) {
             *at = o->next;
-            object_count--;
+            if (o->kind != OBJECT_MAPPING) {
+                object_count--;
+            }
             if (o->kind == OBJECT_CONTEXT) {
                 context_free(o->context);
-            } else {
-                bool locked = o->file->node->locks != nullptr;
-                open_free(o->file);
+            } else if (o->kind == OBJECT_FILE) {
+                struct node *n = o->file->node;
+                bool locked = n->locks != nullptr;
+                if (n->data && n->data->memory) {
+                    node_ref(n);
+                    open_free(o->file);
+                    mapping_closed(n);
+                    node_put(n);
+                } else {
+                    open_free(o->file);
+                }
                 if (locked) {
                     locks_retry();
                 }
