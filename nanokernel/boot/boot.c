@@ -160,6 +160,12 @@ void kernel_main(struct boot *boot)
     struct account *root;
     must(account_new(nullptr, pages_free, ROOT_OBJECTS, &root), "the root Account");
     root_account = root;
-    thread_ready(make_first_task(boot));
+    struct thread *first = make_first_task(boot);
+    if (boot->cpus > 1) {
+        arch_start_cpus();
+        klog("%u CPUs run\n", cpus_online);
+        first->affinity = (uint8_t)((1u << cpus_online) - 1);
+    }
+    thread_ready(first);
     arch_resume(schedule());
 }

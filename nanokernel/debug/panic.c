@@ -32,6 +32,11 @@ void panic(const char *f, ...)
         arch_power(FUT_POWER_EXIT, 3);
     }
     panicking = true;
+    // Whoever enters the kernel from now on waits for the lock, for good.
+    __atomic_store_n(&kernel_lock, 1, __ATOMIC_RELAXED);
+    for each_cpu(c)
+        if (c != arch_cpu())
+            arch_ipi((unsigned)(c - cpus));
     klog("\nKernel panic: ");
     va_list args;
     va_start(args, f);

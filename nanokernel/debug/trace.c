@@ -38,9 +38,20 @@ uint32_t trace_tail(uint32_t cpu, struct fut_trace_record *to, uint32_t n)
     return n;
 }
 
+// Code changes while no other CPU runs any of it; they come back through arch_flush_tlb, which lets them see it.
+static void set_sites(bool on)
+{
+    for each_cpu(c)
+        if (c != arch_cpu()) {
+            cpu_stop(c);
+            c->flush = true;
+        }
+    arch_trace_sites(on);
+}
+
 static void stop(void)
 {
-    arch_trace_sites(false);
+    set_sites(false);
     for (unsigned i = 0; i < FUT_CPUS_MAX; i++) {
         if (!rings[i].page)
             continue;
@@ -70,7 +81,7 @@ static fut_status_t start(struct account *a)
         rings[i].page = p;
         rings[i].record = page_virt(p);
     }
-    arch_trace_sites(true);
+    set_sites(true);
     return FUT_OK;
 }
 

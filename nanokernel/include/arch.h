@@ -15,8 +15,8 @@
 // anything by shared state), and the way back to user mode drops it as late as possible; behind that, only the current
 // thread's registers may be read. arch_idle drops it while the CPU halts. Boot code starts with the lock held.
 //   Taken inline: x86_64 `lock btsl $0, kernel_lock; jc contended`, arm64 `take_lock` (entry.S), C lock_try().
-//   Not free: all registers of the thread are saved, then lock_wait(true for a system call instruction) is called,
-//   and it has the lock when it returns. True: the thread was taken off this CPU meanwhile: the entry is forgotten (it
+//   Not free: all registers of the thread are saved, then lock_wait(by how many bytes the pc has to go back to make this
+//   entry again) is called, and it has the lock when it returns. True: the thread was taken off this CPU meanwhile: the entry is forgotten (it
 //   will be made again) and schedule() says what runs. An interrupt is handled all the same. False: it goes on, by the
 //   ordinary C entry. So a fast path never has to look again at what it read before: it starts with the lock or not at all.
 //   Without the lock run: the upcall of a foreign system call and the return from it, as far as they are fast paths.
@@ -63,10 +63,19 @@ struct thread *kernel_timer(struct thread *t);            // the one-shot timer 
 
 // --- The kernel lock (see above) -------------------------------------------------------------------
 extern uint32_t kernel_lock;
-bool lock_wait(bool syscall);
+bool lock_wait(uint8_t again);
 static inline bool lock_try(void) { return __atomic_exchange_n(&kernel_lock, 1, __ATOMIC_ACQUIRE) == 0; }
 static inline void lock_drop(void) { __atomic_store_n(&kernel_lock, 0, __ATOMIC_RELEASE); }
 // I  void arch_relax(void): in a loop that waits for another CPU
+// I  void arch_pc_back(struct arch_thread *, unsigned bytes)
+void arch_wait_begin(void);   // everything of the thread that this CPU ran is in its arch_thread; exits reload it
+void arch_flush_tlb(void);    // this CPU's translations of the loaded Space
+void arch_fp_save(void);      // this CPU's FP registers to their owner
+void arch_ipi(unsigned cpu);  // interrupts another CPU: it calls kernel_ipi, or comes back from arch_idle
+// Starts the other CPUs one by one: each runs sched_init() on its own struct cpu, is counted in cpus_online, and ends in
+// kernel_secondary(). Called with the lock.
+void arch_start_cpus(void);
+// Where changes of a Space's tables reach other CPUs is the platform's business: a broadcast, or cpu_stop and cpu.flush.
 
 // --- Registers of a thread ----------------------------------------------------------------------
 // inline in arch_types.h where speed matters (marked I):

@@ -19,6 +19,7 @@ struct event {
     struct list entries;       // waitset_entry.in_event
     struct tree_node timer;    // deadline at which timer_bits are signalled
     uint64_t timer_bits;
+    uint8_t timer_cpu;
 };
 
 // Signals an Event when something is gone for good. Lives until either end is.

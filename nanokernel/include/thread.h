@@ -31,6 +31,7 @@ extern struct list all_tasks; // for whoever looks inside: the debugger
 #define ATTENTION_PENDING 0x2u // an interruption was posted
 #define ATTENTION_TIMER   0x4u // its wait has a deadline
 #define ATTENTION_SUSPENDED 0x8u // as thread.suspended
+#define ATTENTION_PINNED 0x10u // not for every CPU: nobody hands over to it without a look
 
 struct queue_node { struct list link; uint32_t kind; };
 #define QUEUE_CALL   1u
@@ -51,6 +52,9 @@ struct thread {
     uint64_t native_base, native_bytes; // copied from the task
     uint8_t priority, base_priority;
     uint8_t ceiling;         // what it may give itself and its threads
+    uint8_t cpu;             // in whose run queue it is, or was last
+    uint8_t affinity;        // bit per CPU where it may run; not all of them: ATTENTION_PINNED
+    uint8_t timer_cpu;       // in whose tree its deadline is
     bool suspended, queued;  // queued: in a run queue
     uint32_t call_flags;     // FUT_IPC_* or FUT_WAIT_* of the wait
     struct thread *caller;   // whose call this thread received last and has not answered or saved
@@ -105,10 +109,30 @@ struct cpu {
     uint64_t counter;        // arch_counter() when the payer was charged last
     uint64_t slice_end;      // ns; FUT_FOREVER: no time slice runs
     uint64_t timer_set;      // what arch_timer_set was told last
+    struct tree timers, event_timers; // deadlines of waits and of Events; its own timer looks after them
+    uint64_t next_deadline;  // the first of them; FUT_FOREVER: none
+    // What other CPUs see and want (smp.c).
+    bool idle;               // halted, or about to be: runs nothing, has no Space loaded
+    bool waiting;            // for the lock, in lock_wait
+    uint8_t again;           // waiting: by how much the pc goes back to make the entry again
+    bool gone;               // waiting: its thread was taken away
+    bool flush;              // waiting: the TLB holds translations that are no more
+    uint32_t request;        // CPU_*: what it does while it waits
     uint64_t idle_ticks, switches, calls, faults, interrupts;
 };
+#define CPU_LEAVE 1u // load no Space
+#define CPU_FP    2u // write the FP state in the registers back to its owner
 extern struct cpu cpus[FUT_CPUS_MAX];
-extern uint32_t cpus_online;
+extern uint32_t cpus_online; // cpus[0 .. cpus_online - 1] run
+#define each_cpu(c) (struct cpu *c = cpus; c < cpus + cpus_online; c++)
+
+// --- Other CPUs (smp.c). All with the lock, which is what keeps a CPU that was stopped where it is. ------------
+void cpu_stop(struct cpu *c);                 // another CPU is not in user mode when this returns
+void cpu_ask(struct cpu *c, uint32_t what);   // CPU_*: another CPU has done it when this returns
+bool thread_evict(struct thread *t);          // off the CPU that runs it, if that is another; its registers are saved
+void space_leave(struct space *s);            // no CPU has it loaded; null: no CPU has any
+struct thread *kernel_ipi(struct thread *t);  // another CPU's call arrived; t null: from idle
+[[noreturn]] void kernel_secondary(void);     // where a secondary CPU's boot code ends, without the lock
 
 // --- Scheduler ---------------------------------------------------------------------------------------
 void sched_init(void);
@@ -123,6 +147,8 @@ void thread_set_priority(struct thread *t, uint8_t effective);
 struct thread *leave(void);                   // how every slow entry ends: what runs next
 struct thread *schedule(void);
 void cpu_charge(struct cpu *cpu);
+void cpu_charge_all(void);
+struct cpu *thread_runs_on(const struct thread *t); // null: nowhere
 uint64_t ticks_to_ns(uint64_t ticks);
 
 // --- Time ----------------------------------------------------------------------------------------------
@@ -130,9 +156,7 @@ void timer_start(struct thread *t, uint64_t deadline);
 void timer_stop(struct thread *t);
 struct event;
 void event_timer_start(struct event *e, uint64_t deadline, uint64_t bits); // FUT_FOREVER: only stops
-extern uint64_t next_deadline;
-static inline uint64_t timer_next(void) { return next_deadline; } // FUT_FOREVER: none
-void timer_expire(uint64_t now);
+void timer_expire(uint64_t now); // this CPU's
 
 // --- Threads and tasks ------------------------------------------------------------------------------------
 // Takes t out of whatever it waits for; it is then in no list and has no results yet.

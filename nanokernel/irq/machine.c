@@ -173,11 +173,17 @@ fut_status_t sys_machine_info(struct thread *t, const uint64_t *a, uint64_t *)
     fut_status_t status = machine_of(t, a[0], FUT_RIGHT_READ);
     if (status)
         return status;
-    const struct cpu *cpu = arch_cpu();
     struct fut_machine_info info = {
         .ram_bytes = pages_total * FUT_PAGE_SIZE, .free_bytes = pages_free * FUT_PAGE_SIZE,
-        .boot_ns = arch_time_ns(), .idle_ns = ticks_to_ns(cpu->idle_ticks), .cpus = 1,
-        .switches = cpu->switches, .calls = cpu->calls, .faults = cpu->faults, .interrupts = cpu->interrupts,
+        .boot_ns = arch_time_ns(), .cpus = cpus_online,
     };
+    cpu_charge_all();
+    for each_cpu(c) {
+        info.idle_ns += ticks_to_ns(c->idle_ticks);
+        info.switches += c->switches;
+        info.calls += c->calls;
+        info.faults += c->faults;
+        info.interrupts += c->interrupts;
+    }
     return user_write(t, a[1], &info, sizeof info);
 }

@@ -484,11 +484,7 @@ fut_status_t space_clone(struct space *s, struct account *a, struct space **out)
 void space_destroy(struct object *o)
 {
     struct space *s = object_of(o, struct space);
-    struct cpu *cpu = arch_cpu();
-    if (cpu->space == s) {
-        arch_switch_space(nullptr);
-        cpu->space = nullptr;
-    }
+    space_leave(s);
     struct tree_node *n;
     while ((n = tree_first(&s->mappings)))
         mapping_free(container_of(n, struct mapping, node));

@@ -2,6 +2,10 @@
 //
 // Fixed priorities, round robin within one, one run queue per CPU. The running thread is in no queue.
 // Nothing ticks while nothing competes: a time slice runs only while some thread is ready and waits.
+//
+// Where a thread runs is decided when it becomes ready: on a CPU that has nothing to do, else on the one that does the
+// least urgent work. A CPU that runs out of work takes a thread from another's queue. A called server runs on its
+// caller's CPU: it is handed over to (fast.h, go_on), not made ready.
 #include <kernel.h>
 #include <ipc.h>
 #include <debug/trace.h>
@@ -9,7 +13,6 @@
 #define SLICE_NS 10000000ull
 
 struct cpu cpus[FUT_CPUS_MAX];
-uint32_t cpus_online = 1;
 
 void sched_init(void)
 {
@@ -20,6 +23,7 @@ void sched_init(void)
         list_init(&cpu->queue[i]);
     cpu->slice_end = FUT_FOREVER;
     cpu->timer_set = FUT_FOREVER;
+    cpu->next_deadline = FUT_FOREVER;
     cpu->counter = arch_counter();
 }
 
@@ -31,23 +35,69 @@ uint64_t ticks_to_ns(uint64_t ticks)
     return (uint64_t)((unsigned __int128)ticks * page.mult >> page.shift);
 }
 
-static void enqueue(struct thread *t, bool front)
+struct cpu *thread_runs_on(const struct thread *t)
 {
-    struct cpu *cpu = arch_cpu();
+    for each_cpu(c)
+        if (c->current == t)
+            return c;
+    return nullptr;
+}
+
+static inline bool runnable(const struct thread *t)
+{
+    return t && t->state == FUT_THREAD_RUNNABLE && !t->suspended;
+}
+
+static inline unsigned top_ready(const struct cpu *cpu) { return 63u - (unsigned)__builtin_clzll(cpu->ready); }
+
+// How urgent what a CPU does is: 0 = nothing.
+static unsigned load(const struct cpu *c)
+{
+    unsigned run = runnable(c->current) ? 1u + c->current->priority : 0, wait = c->ready ? 1 + top_ready(c) : 0;
+    return max(run, wait);
+}
+
+// The CPU for t, which is ready. Of equals: this one, which needs no interrupt; the one where it was.
+static struct cpu *choose(const struct thread *t)
+{
+    struct cpu *self = arch_cpu(), *was = &cpus[t->cpu], *best = nullptr;
+    if (cpus_online == 1)
+        return self;
+    unsigned least = 1000;
+    for each_cpu(c) {
+        unsigned l = 4 * load(c) + (c != self) + (c != was);
+        if ((t->affinity >> (c - cpus) & 1) && l < least) {
+            least = l;
+            best = c;
+        }
+    }
+    if (least / 4 > t->priority && (t->affinity >> t->cpu & 1)) // it waits wherever it goes
+        return was;
+    return best;
+}
+
+static void enqueue(struct cpu *cpu, struct thread *t, bool front)
+{
     struct list *q = &cpu->queue[t->priority];
+    t->cpu = (uint8_t)(cpu - cpus);
     if (front)
         list_insert(q, &t->queue.link);
     else
         list_append(q, &t->queue.link);
     t->queued = true;
     cpu->ready |= 1ull << t->priority;
+    // Another CPU looks at its queue when it leaves the kernel: that it does so now matters if it halts, does something
+    // less urgent, or runs no time slice yet.
+    if (cpu != arch_cpu() && !cpu->waiting &&
+        (cpu->idle || cpu->slice_end == FUT_FOREVER || (cpu->current && cpu->current->priority < t->priority)))
+        arch_ipi((unsigned)(cpu - cpus));
 }
 
 void thread_dequeue(struct thread *t)
 {
     if (!t->queued)
         return;
-    struct cpu *cpu = arch_cpu();
+    struct cpu *cpu = &cpus[t->cpu];
     list_remove(&t->queue.link);
     t->queued = false;
     if (list_empty(&cpu->queue[t->priority]))
@@ -58,7 +108,7 @@ void thread_ready(struct thread *t)
 {
     t->state = FUT_THREAD_RUNNABLE;
     if (!t->suspended && !t->queued && arch_cpu()->current != t)
-        enqueue(t, false);
+        enqueue(choose(t), t, false);
 }
 
 void thread_set_priority(struct thread *t, uint8_t p)
@@ -69,7 +119,7 @@ void thread_set_priority(struct thread *t, uint8_t p)
     thread_dequeue(t);
     t->priority = p;
     if (was)
-        enqueue(t, false);
+        enqueue(&cpus[t->cpu], t, false);
 }
 
 // A server's time is its caller's until it answers, so the fast paths need not look at the clock: the caller pays
@@ -84,16 +134,17 @@ void cpu_charge(struct cpu *cpu)
     cpu->counter = now;
 }
 
-static inline bool runnable(const struct thread *t)
+void cpu_charge_all(void)
 {
-    return t && t->state == FUT_THREAD_RUNNABLE && !t->suspended;
+    for each_cpu(c)
+        cpu_charge(c);
 }
 
 static void program_timer(struct cpu *cpu)
 {
     if (cpu->ready && cpu->slice_end == FUT_FOREVER)
         cpu->slice_end = arch_time_ns() + SLICE_NS;
-    uint64_t next = min(timer_next(), cpu->slice_end);
+    uint64_t next = min(cpu->next_deadline, cpu->slice_end);
     if (next != cpu->timer_set) {
         cpu->timer_set = next;
         arch_timer_set(next);
@@ -132,28 +183,58 @@ static struct thread *payer_of(struct thread *t)
     return t;
 }
 
+// Takes the most urgent thread that may run here from the queue of a CPU that does something else.
+static bool pull(struct cpu *cpu)
+{
+    struct thread *best = nullptr;
+    for each_cpu(c) {
+        if (c == cpu || c->idle || !c->ready || (best && top_ready(c) <= best->priority))
+            continue;
+        list_each(&c->queue[top_ready(c)], struct thread, queue.link, t)
+            if (t->affinity >> (cpu - cpus) & 1) {
+                best = t;
+                break;
+            }
+    }
+    if (!best)
+        return false;
+    thread_dequeue(best);
+    enqueue(cpu, best, false);
+    return true;
+}
+
+static void idle(struct cpu *cpu)
+{
+    TRACE(FUT_TRACE_IDLE, nullptr, 0, 0);
+    program_timer(cpu);
+    if (cpus_online > 1 && cpu->space) { // so that nobody has to tell it what changes there
+        cpu->space = nullptr;
+        arch_switch_space(nullptr);
+    }
+    cpu->idle = true;
+    arch_idle();
+    cpu->idle = false;
+    cpu_charge(cpu);
+    object_reap();
+}
+
 struct thread *schedule(void)
 {
     struct cpu *cpu = arch_cpu();
     for (;;) {
         struct thread *t = cpu->current;
-        unsigned top = cpu->ready ? 63u - (unsigned)__builtin_clzll(cpu->ready) : 0;
+        unsigned top = cpu->ready ? top_ready(cpu) : 0;
         if (!runnable(t) || (cpu->ready && top > t->priority)) {
             cpu_charge(cpu);
             cpu->current = cpu->payer = nullptr;
             if (runnable(t))
-                enqueue(t, true);
+                enqueue(cpus_online == 1 ? cpu : choose(t), t, true);
             object_reap();
-            while (!cpu->ready) {
-                TRACE(FUT_TRACE_IDLE, nullptr, 0, 0);
-                program_timer(cpu);
-                arch_idle();
-                cpu_charge(cpu);
-                object_reap();
-            }
-            top = 63u - (unsigned)__builtin_clzll(cpu->ready);
-            t = list_first(&cpu->queue[top], struct thread, queue.link);
+            while (!cpu->ready && !pull(cpu))
+                idle(cpu);
+            t = list_first(&cpu->queue[top_ready(cpu)], struct thread, queue.link);
             thread_dequeue(t);
+            t->cpu = (uint8_t)(cpu - cpus);
             cpu->current = t;
             cpu->payer = payer_of(t);
             cpu->switches++;
@@ -169,7 +250,7 @@ struct thread *schedule(void)
         }
         if (unlikely(t->attention) && !attend(t))
             continue;
-        if (!runnable(t) || (cpu->ready && 63u - (unsigned)__builtin_clzll(cpu->ready) > t->priority))
+        if (!runnable(t) || (cpu->ready && top_ready(cpu) > t->priority))
             continue;
         program_timer(cpu);
         return t;
@@ -183,7 +264,7 @@ struct thread *leave(void)
     struct thread *t = cpu->current;
     if (likely(t && t->state == FUT_THREAD_RUNNABLE && !t->suspended && !t->attention && !object_reap_pending() &&
                (!cpu->ready || (cpu->slice_end != FUT_FOREVER && cpu->ready >> t->priority <= 1)) &&
-               min(timer_next(), cpu->slice_end) == cpu->timer_set && cpu->space == t->space))
+               min(cpu->next_deadline, cpu->slice_end) == cpu->timer_set && cpu->space == t->space))
         return t;
     return schedule();
 }
@@ -199,13 +280,25 @@ struct thread *kernel_timer(struct thread *t)
     if (now >= cpu->slice_end) {
         cpu->slice_end = FUT_FOREVER;
         // The running thread goes behind its equals.
-        if (t && runnable(t) && cpu->current == t && (cpu->ready >> t->priority & 1)) {
+        if (t && cpu->current == t && runnable(t) && (cpu->ready >> t->priority & 1)) {
             cpu_charge(cpu);
             cpu->current = nullptr;
-            enqueue(t, false);
+            enqueue(cpu, t, false);
         }
     }
     return t ? schedule() : nullptr;
+}
+
+struct thread *kernel_ipi(struct thread *t)
+{
+    return t ? leave() : nullptr; // it sees what the other CPU has put in the queue, or in the thread's attention
+}
+
+[[noreturn]] void kernel_secondary(void)
+{
+    if (!lock_try())
+        (void)lock_wait(0);
+    arch_resume(schedule());
 }
 
 fut_status_t sys_yield(struct thread *t, const uint64_t *, uint64_t *)
@@ -215,7 +308,37 @@ fut_status_t sys_yield(struct thread *t, const uint64_t *, uint64_t *)
     if (cpu->ready >> t->priority & 1) {
         cpu_charge(cpu);
         cpu->current = nullptr;
-        enqueue(t, false);
+        enqueue(cpu, t, false);
     }
     return SYS_BLOCKED;
+}
+
+fut_status_t sys_thread_affinity(struct thread *t, const uint64_t *a, uint64_t *)
+{
+    struct cap *c;
+    fut_status_t status = cap_get(t->task, (fut_handle_t)a[0], FUT_OBJ_THREAD, FUT_RIGHT_MANAGE, &c);
+    if (status)
+        return status;
+    struct thread *n = object_of(c->object, struct thread);
+    uint64_t online = (1u << cpus_online) - 1;
+    if (!(a[1] & online))
+        return FUT_ERR_ARGUMENT;
+    if (n->state == FUT_THREAD_DEAD)
+        return FUT_ERR_STATE;
+    n->affinity = (uint8_t)(a[1] & online);
+    n->attention = (n->attention & ~ATTENTION_PINNED) | (n->affinity == online ? 0 : ATTENTION_PINNED);
+    struct cpu *on = n->queued ? &cpus[n->cpu] : thread_runs_on(n);
+    if (!on || (n->affinity >> (on - cpus) & 1))
+        return FUT_OK;
+    if (n == t) {
+        arch_sys_result(&t->arch, FUT_OK, 0);
+        cpu_charge(on);
+        on->current = nullptr;
+        thread_ready(t);
+        return SYS_BLOCKED;
+    }
+    thread_dequeue(n);
+    thread_evict(n);
+    thread_ready(n);
+    return FUT_OK;
 }

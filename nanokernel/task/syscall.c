@@ -64,6 +64,7 @@ syscall_fn sys_thread_get;
 syscall_fn sys_thread_set;
 syscall_fn sys_thread_info;
 syscall_fn sys_thread_priority;
+syscall_fn sys_thread_affinity;
 syscall_fn sys_thread_exit;
 syscall_fn sys_thread_self;
 syscall_fn sys_yield;
@@ -153,6 +154,7 @@ static syscall_fn *const table[FUT_SYS_COUNT] = {
     [FUT_SYS_THREAD_SET] = sys_thread_set,
     [FUT_SYS_THREAD_INFO] = sys_thread_info,
     [FUT_SYS_THREAD_PRIORITY] = sys_thread_priority,
+    [FUT_SYS_THREAD_AFFINITY] = sys_thread_affinity,
     [FUT_SYS_THREAD_EXIT] = sys_thread_exit,
     [FUT_SYS_THREAD_SELF] = sys_thread_self,
     [FUT_SYS_YIELD] = sys_yield,

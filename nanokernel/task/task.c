@@ -231,7 +231,7 @@ fut_status_t sys_task_info(struct thread *t, const uint64_t *a, uint64_t *)
     if (status)
         return status;
     struct task *task = object_of(c->object, struct task);
-    cpu_charge(arch_cpu());
+    cpu_charge_all();
     uint64_t ticks = task->cpu_ticks;
     list_each(&task->threads, struct thread, in_task, i)
         ticks += i->counter_ticks;

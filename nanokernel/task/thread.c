@@ -23,6 +23,7 @@ fut_status_t thread_new(struct task *task, struct thread **out)
     t->native_bytes = task->native_bytes;
     t->priority = t->base_priority = t->ceiling = FUT_PRIORITY_DEFAULT;
     thread_set_suspended(t, true);
+    t->affinity = (uint8_t)((1u << cpus_online) - 1);
     list_init(&t->queue.link);
     list_init(&t->cancel_link);
     list_init(&t->fault_link);
@@ -101,6 +102,9 @@ void thread_post(struct thread *t, uint64_t bits)
     t->attention |= ATTENTION_PENDING;
     if (t->frames)
         t->frames->pending = t->pending;
+    struct cpu *c = thread_runs_on(t);
+    if (c && c != arch_cpu())
+        arch_ipi((unsigned)(c - cpus));
     switch (t->state) {
     case FUT_THREAD_SENDING:
     case FUT_THREAD_RECEIVING:
@@ -126,6 +130,7 @@ void thread_destroy(struct thread *t)
     if (t->state == FUT_THREAD_DEAD)
         return;
     object_ref(&t->object);
+    thread_evict(t);
     thread_unwait(t);
     reply_drop_caller(t);
     t->state = FUT_THREAD_DEAD;
@@ -140,14 +145,14 @@ void thread_destroy(struct thread *t)
         object_handle_unref(&t->fault_session->object);
     t->fault_session = nullptr;
     arch_thread_free(t);
-    struct cpu *cpu = arch_cpu();
-    if (cpu->current == t || cpu->payer == t) {
-        cpu_charge(cpu);
-        if (cpu->current == t)
-            cpu->current = nullptr;
-        if (cpu->payer == t)
-            cpu->payer = cpu->current;
-    }
+    for each_cpu(c)
+        if (c->current == t || c->payer == t) {
+            cpu_charge(c);
+            if (c->current == t)
+                c->current = nullptr;
+            if (c->payer == t)
+                c->payer = c->current;
+        }
     struct task *task = t->task;
     task->cpu_ticks += t->counter_ticks;
     for (struct account *a = task->object.account; a; a = a->parent)
@@ -289,6 +294,7 @@ fut_status_t sys_thread_suspend(struct thread *t, const uint64_t *a, uint64_t *)
     if (status)
         return status;
     thread_dequeue(n);
+    thread_evict(n);
     thread_set_suspended(n, true);
     return FUT_OK;
 }
@@ -309,6 +315,8 @@ fut_status_t sys_thread_get(struct thread *t, const uint64_t *a, uint64_t *)
     if (status)
         return status;
     struct fut_regs regs;
+    if (thread_evict(n))
+        thread_ready(n);
     arch_regs_get(n, &regs);
     return user_write(t, a[1], &regs, sizeof regs);
 }
@@ -335,7 +343,7 @@ fut_status_t sys_thread_info(struct thread *t, const uint64_t *a, uint64_t *)
     if (status)
         return status;
     struct thread *n = object_of(c->object, struct thread);
-    cpu_charge(arch_cpu());
+    cpu_charge_all();
     struct fut_thread_info info = {
         .object_id = n->object.id,
         .task_id = n->task->object.id,
@@ -361,6 +369,9 @@ fut_status_t sys_thread_priority(struct thread *t, const uint64_t *a, uint64_t *
         n->ceiling = (uint8_t)a[1];
     n->base_priority = (uint8_t)a[1];
     thread_set_priority(n, (uint8_t)a[1]);
+    struct cpu *on = thread_runs_on(n);
+    if (on && on != arch_cpu())
+        arch_ipi((unsigned)(on - cpus)); // perhaps something else is more urgent there now
     return FUT_OK;
 }
 

@@ -1,61 +1,65 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// Deadlines: a tree of waiting threads by the time at which their wait ends, and one of Events by the time at
-// which they signal themselves.
+// Deadlines: for each CPU a tree of waiting threads by the time at which their wait ends, and one of Events by the
+// time at which they signal themselves. The CPU that starts one looks after it; any may stop it.
 #include <kernel.h>
 #include <ipc.h>
 
-static struct tree timers, event_timers;
-uint64_t next_deadline = FUT_FOREVER;
-
-static void find_next(void)
+static void find_next(struct cpu *cpu)
 {
-    struct tree_node *n = tree_first(&timers), *e = tree_first(&event_timers);
-    next_deadline = min(n ? n->key : FUT_FOREVER, e ? e->key : FUT_FOREVER);
+    struct tree_node *n = tree_first(&cpu->timers), *e = tree_first(&cpu->event_timers);
+    cpu->next_deadline = min(n ? n->key : FUT_FOREVER, e ? e->key : FUT_FOREVER);
 }
 
 void timer_start(struct thread *t, uint64_t deadline)
 {
     if (deadline == FUT_FOREVER)
         return;
+    struct cpu *cpu = arch_cpu();
     t->timer.key = deadline;
+    t->timer_cpu = (uint8_t)(cpu - cpus);
     t->attention |= ATTENTION_TIMER;
-    tree_insert(&timers, &t->timer);
-    next_deadline = min(next_deadline, deadline);
+    tree_insert(&cpu->timers, &t->timer);
+    cpu->next_deadline = min(cpu->next_deadline, deadline);
 }
 
 void timer_stop(struct thread *t)
 {
     if (!t->timer.in)
         return;
-    tree_remove(&timers, &t->timer);
+    struct cpu *cpu = &cpus[t->timer_cpu];
+    tree_remove(&cpu->timers, &t->timer);
     t->attention &= ~ATTENTION_TIMER;
-    if (t->timer.key == next_deadline)
-        find_next();
+    if (t->timer.key == cpu->next_deadline)
+        find_next(cpu);
 }
 
 void event_timer_start(struct event *e, uint64_t deadline, uint64_t bits)
 {
+    struct cpu *cpu = &cpus[e->timer_cpu];
     if (e->timer.in) {
-        tree_remove(&event_timers, &e->timer);
-        if (e->timer.key == next_deadline)
-            find_next();
+        tree_remove(&cpu->event_timers, &e->timer);
+        if (e->timer.key == cpu->next_deadline)
+            find_next(cpu);
     }
     e->timer_bits = bits;
     if (deadline == FUT_FOREVER)
         return;
+    cpu = arch_cpu();
     e->timer.key = deadline;
-    tree_insert(&event_timers, &e->timer);
-    next_deadline = min(next_deadline, deadline);
+    e->timer_cpu = (uint8_t)(cpu - cpus);
+    tree_insert(&cpu->event_timers, &e->timer);
+    cpu->next_deadline = min(cpu->next_deadline, deadline);
 }
 
 void timer_expire(uint64_t now)
 {
-    while (next_deadline <= now) {
-        struct tree_node *n = tree_first(&timers);
+    struct cpu *cpu = arch_cpu();
+    while (cpu->next_deadline <= now) {
+        struct tree_node *n = tree_first(&cpu->timers);
         if (n && n->key <= now)
             thread_abort(container_of(n, struct thread, timer), FUT_ERR_TIMED_OUT);
-        n = tree_first(&event_timers);
+        n = tree_first(&cpu->event_timers);
         if (n && n->key <= now) {
             struct event *e = container_of(n, struct event, timer);
             event_timer_start(e, FUT_FOREVER, e->timer_bits);

@@ -36,6 +36,7 @@ struct arch_cpu {
     uint32_t number;
 };
 
+static inline void arch_pc_back(struct arch_thread *t, unsigned bytes) { t->pc -= bytes; }
 static inline void arch_relax(void) { __asm__ volatile("yield" : : : "memory"); }
 
 static inline struct cpu *arch_cpu(void)

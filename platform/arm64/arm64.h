@@ -37,6 +37,7 @@ void mmu_init(const struct boot_range *ram, uint32_t count); // final kernel tab
 void *mmu_device(phys_t base, uint64_t bytes);               // arch_phys_window and its address
 bool mmu_write_fault(struct arch_space *s, uint64_t va);     // soft dirty mark: was it that?
 extern bool mmu_has_pan;
+extern phys_t mmu_kernel_root;
 
 // --- devicetree.c
 void devicetree_open(const void *blob);
@@ -51,10 +52,13 @@ bool devicetree_number(int node, const char *property, uint64_t *out);
 uint32_t devicetree_memory(struct boot_range *out, uint32_t max);
 uint32_t devicetree_reserved(struct boot_range *out, uint32_t max);
 uint32_t devicetree_cpus(void);
+bool devicetree_cpu(uint32_t n, uint64_t *mpidr); // its affinity bits
 
 // --- gic.c and the two controllers
 struct gic {
-    void (*cpu_init)(void);
+    void (*init)(void);
+    void (*cpu_init)(void);           // of the CPU that calls, as init does
+    void (*send)(unsigned cpu);       // software-generated interrupt 0
     uint32_t (*acknowledge)(void);    // INTID; >= 1020: none
     void (*end)(uint32_t line);
     void (*mask)(uint32_t line);
@@ -73,6 +77,7 @@ fut_status_t gic_its_alloc(uint32_t *number, struct fut_msi *msi);
 void gic_its_free(uint32_t number);
 #define LPI_FIRST 8192u
 void gic_init(void);
+void gic_cpu_init(void);                         // of a secondary CPU, its timer included
 struct thread *gic_interrupt(struct thread *t);  // t null: from idle
 void gic_timer_line(uint32_t line);
 
@@ -81,12 +86,14 @@ phys_t boot_reserve(uint64_t bytes, uint64_t alignment);
 
 // --- timer.c, console.c, power.c
 void timer_init(void);
+void timer_cpu_init(void);
 void timer_quiet(void);
 void console_init(void);
 void power_init(const char *command_line);
+bool power_cpu_on(uint64_t mpidr, phys_t entry, phys_t context);
 
 // --- entry.S, start.S, copy.S
-extern char vectors[];
+extern char vectors[], secondary_entry[];
 [[noreturn]] void arm64_enter(struct thread *t);
 void arm64_fp_save(struct arch_thread *t);
 void arm64_fp_load(const struct arch_thread *t);

@@ -161,6 +161,24 @@ uint32_t devicetree_reserved(struct boot_range *out, uint32_t max)
     return count;
 }
 
+bool devicetree_cpu(uint32_t n, uint64_t *mpidr)
+{
+    int parent = fdt_path_offset(blob, "/cpus"), node;
+    if (parent >= 0)
+        fdt_for_each_subnode(node, blob, parent) {
+            const char *type = devicetree_string(node, "device_type");
+            if (!type || memcmp(type, "cpu", 4) != 0 || !enabled(node) || n--)
+                continue;
+            int length, count = fdt_address_cells(blob, parent);
+            const fdt32_t *p = fdt_getprop(blob, node, "reg", &length);
+            if (!p || count < 1 || length < count * 4)
+                return false;
+            *mpidr = cells(p, count);
+            return true;
+        }
+    return false;
+}
+
 uint32_t devicetree_cpus(void)
 {
     uint32_t count = 0;

@@ -14,6 +14,8 @@ struct table { uint64_t entry[512]; };
 [[gnu::aligned(4096)]] static struct table identity[3], kernel[3], direct_l1, direct_l2[2];
 
 struct early_result { uint64_t ttbr0, ttbr1; };
+uint64_t early_identity(void);
+uint64_t early_identity(void) { return image_phys(identity); } // for secondary CPUs: called from where it was linked
 struct early_result early_tables(uint64_t image, uint64_t devicetree);
 
 static unsigned slot(uint64_t va, unsigned level)

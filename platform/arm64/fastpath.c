@@ -27,16 +27,17 @@ static inline bool in_registers(const struct thread *t, uint64_t tag)
 }
 
 // System calls whose registers were saved without the lock.
+#define SYSCALL_BYTES 4
 struct thread *arm64_native_wait(struct thread *t);
 struct thread *arm64_native_wait(struct thread *t)
 {
-    return lock_wait(true) ? schedule() : kernel_native_syscall(t);
+    return lock_wait(SYSCALL_BYTES) ? schedule() : kernel_native_syscall(t);
 }
 
 struct thread *arm64_foreign_slow(struct thread *t);
 struct thread *arm64_foreign_slow(struct thread *t)
 {
-    return unlikely(!lock_try()) && lock_wait(true) ? schedule() : kernel_foreign_syscall(t);
+    return unlikely(!lock_try()) && lock_wait(SYSCALL_BYTES) ? schedule() : kernel_foreign_syscall(t);
 }
 
 [[clang::preserve_none]] void arm64_fast_call(MESSAGE)

@@ -18,7 +18,21 @@ void gic_init(void)
         gic = gic_v2_probe();
     if (!gic)
         panic("the device tree names no interrupt controller that this kernel drives (GICv2, GICv3)");
+    gic->init();
+}
+
+void gic_cpu_init(void)
+{
     gic->cpu_init();
+    gic->unmask(0);
+    gic->configure(timer_line, true);
+    gic->unmask(timer_line);
+}
+
+void arch_ipi(unsigned cpu)
+{
+    dsb(ishst); // what it is about is seen before it
+    gic->send(cpu);
 }
 
 void gic_timer_line(uint32_t line)
@@ -26,6 +40,7 @@ void gic_timer_line(uint32_t line)
     timer_line = line;
     gic->configure(line, true);
     gic->unmask(line);
+    gic->unmask(0);
 }
 
 static bool is_level(uint32_t line) { return level[line / 64] >> line % 64 & 1; }
@@ -33,7 +48,7 @@ static bool is_level(uint32_t line) { return level[line / 64] >> line % 64 & 1; 
 struct thread *gic_interrupt(struct thread *t)
 {
     if (t && unlikely(!lock_try())) // idle: arch_idle has it
-        (void)lock_wait(false);
+        (void)lock_wait(0);
     uint32_t line = gic->acknowledge();
     if (line >= ARCH_IRQ_COUNT)
         return t ? leave() : t; // spurious
@@ -41,6 +56,10 @@ struct thread *gic_interrupt(struct thread *t)
         timer_quiet();
         gic->end(line);
         return kernel_timer(t);
+    }
+    if (line == 0) {
+        gic->end(line);
+        return kernel_ipi(t);
     }
     if (is_level(line))
         gic->mask(line);
@@ -80,10 +99,11 @@ void arch_msi_free(uint32_t irq)
 // An interrupt that is masked in PSTATE still ends wfi: it is taken by polling, on this stack.
 void arch_idle(void)
 {
+    arch_wait_begin();
     lock_drop();
     dsb(sy);
     __asm__ volatile("wfi" : : : "memory");
     if (!lock_try())
-        (void)lock_wait(false);
+        (void)lock_wait(0);
     gic_interrupt(nullptr);
 }

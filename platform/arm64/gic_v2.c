@@ -14,6 +14,7 @@
 #define GICD_IPRIORITYR 0x400
 #define GICD_ITARGETSR  0x800
 #define GICD_ICFGR      0xc00
+#define GICD_SGIR       0xf00
 #define GICC_CTLR 0x00
 #define GICC_PMR  0x04
 #define GICC_IAR  0x0c
@@ -44,38 +45,50 @@ static void v2_configure(uint32_t line, bool level)
     bit(GICD_ICPENDR, line);
 }
 
-static uint32_t acknowledged; // IAR as read: EOIR wants the same value
+static uint32_t acknowledged[FUT_CPUS_MAX]; // IAR as read: EOIR wants the same value
+static uint8_t target[FUT_CPUS_MAX];        // how the distributor names each CPU
 static uint32_t v2_acknowledge(void)
 {
-    acknowledged = mmio_read32(gicc + GICC_IAR);
-    return acknowledged & 0x3ff;
+    uint32_t v = acknowledged[arch_cpu()->arch.number] = mmio_read32(gicc + GICC_IAR);
+    return v & 0x3ff;
 }
 
 static void v2_end(uint32_t line)
 {
     (void)line;
-    mmio_write32(gicc + GICC_EOIR, acknowledged);
+    mmio_write32(gicc + GICC_EOIR, acknowledged[arch_cpu()->arch.number]);
 }
 
+static void v2_send(unsigned cpu)
+{
+    mmio_write32(gicd + GICD_SGIR, (uint32_t)target[cpu] << 16);
+}
+
+// Lines 0 to 31 are every CPU's own; which CPU this is, is read back from where they go.
 static void v2_cpu_init(void)
+{
+    mmio_write32(gicd + GICD_ICENABLER, 0xffffffff);
+    for (uint32_t i = 0; i < 32; i++)
+        mmio_write8(gicd + GICD_IPRIORITYR + i, 0xa0);
+    uint8_t self = (uint8_t)mmio_read32(gicd + GICD_ITARGETSR);
+    target[arch_cpu()->arch.number] = self ? self : 1;
+    mmio_write32(gicc + GICC_PMR, 0xf0);
+    mmio_write32(gicc + GICC_CTLR, 1);
+}
+
+static void v2_init(void)
 {
     mmio_write32(gicd + GICD_CTLR, 0);
     for (uint32_t i = 0; i < v2.lines; i += 32) {
         mmio_write32(gicd + GICD_ICENABLER + i / 8, 0xffffffff);
         mmio_write32(gicd + GICD_ICPENDR + i / 8, 0xffffffff);
     }
-    // Lines 0 to 31 go to their own CPU; the others to the one that is read back here.
-    uint8_t self = (uint8_t)mmio_read32(gicd + GICD_ITARGETSR);
-    if (!self)
-        self = 1;
-    for (uint32_t i = 0; i < v2.lines; i++) {
+    v2_cpu_init();
+    for (uint32_t i = 32; i < v2.lines; i++) {
         mmio_write8(gicd + GICD_IPRIORITYR + i, 0xa0);
-        if (i >= 32)
-            mmio_write8(gicd + GICD_ITARGETSR + i, self);
+        mmio_write8(gicd + GICD_ITARGETSR + i, target[0]); // devices interrupt the first CPU
     }
     mmio_write32(gicd + GICD_CTLR, 1);
-    mmio_write32(gicc + GICC_PMR, 0xf0);
-    mmio_write32(gicc + GICC_CTLR, 1);
 }
 
 static fut_status_t v2_msi_alloc(uint32_t *line, struct fut_msi *out)
@@ -115,7 +128,7 @@ const struct gic *gic_v2_probe(void)
         return nullptr;
     gicd = (uint64_t)mmu_device(d.base, d.bytes);
     gicc = (uint64_t)mmu_device(c.base, c.bytes);
-    v2 = (struct gic){.cpu_init = v2_cpu_init, .acknowledge = v2_acknowledge, .end = v2_end, .mask = v2_mask,
+    v2 = (struct gic){.init = v2_init, .cpu_init = v2_cpu_init, .send = v2_send, .acknowledge = v2_acknowledge, .end = v2_end, .mask = v2_mask,
                       .unmask = v2_unmask, .configure = v2_configure,
                       .lines = ((mmio_read32(gicd + GICD_TYPER) & 31) + 1) * 32};
     int f = devicetree_find_below(node, "arm,gic-v2m-frame");

@@ -21,12 +21,12 @@
 #define GICR_WAKER 0x0014
 #define GICR_SGI   0x10000          // second frame: lines 0 to 31, registers as in the distributor
 
-static uint64_t gicd, gicr;
+static uint64_t gicd, gicr[FUT_CPUS_MAX];
 static struct boot_range regions[4];
 static uint32_t region_count;
 static struct gic v3;
 
-static uint64_t frame_of(uint32_t line) { return line < 32 ? gicr + GICR_SGI : gicd; }
+static uint64_t frame_of(uint32_t line) { return line < 32 ? gicr[arch_cpu()->arch.number] + GICR_SGI : gicd; }
 
 static void bit(uint32_t base, uint32_t line)
 {
@@ -56,18 +56,19 @@ static void v3_configure(uint32_t line, bool level)
     bit(GICD_ICPENDR, line);
 }
 
-static uint32_t acknowledged; // INTID: a message's number is not its line
+static uint32_t acknowledged[FUT_CPUS_MAX]; // INTID: a message's number is not its line
 static uint32_t v3_acknowledge(void)
 {
-    acknowledged = (uint32_t)read_sysreg(S3_0_C12_C12_0) & 0xffffff; // ICC_IAR1_EL1
+    uint32_t id = (uint32_t)read_sysreg(S3_0_C12_C12_0) & 0xffffff; // ICC_IAR1_EL1
+    acknowledged[arch_cpu()->arch.number] = id;
     dsb(sy);
-    return acknowledged >= LPI_FIRST ? acknowledged - LPI_FIRST + v3.lines : acknowledged;
+    return id >= LPI_FIRST ? id - LPI_FIRST + v3.lines : id;
 }
 
 static void v3_end(uint32_t line)
 {
     (void)line;
-    write_sysreg(S3_0_C12_C12_1, acknowledged); // ICC_EOIR1_EL1
+    write_sysreg(S3_0_C12_C12_1, acknowledged[arch_cpu()->arch.number]); // ICC_EOIR1_EL1
     isb();
 }
 
@@ -91,30 +92,35 @@ static uint64_t find_redistributor(phys_t *phys)
     panic("no GICv3 redistributor for this CPU");
 }
 
+static uint64_t affinity[FUT_CPUS_MAX]; // MPIDR_EL1
+static phys_t gicr_phys;           // of the CPU that came last
+
+static void v3_send(unsigned cpu)
+{
+    uint64_t a = affinity[cpu]; // ICC_SGI1R_EL1: affinities 3, 2, 1 and a bit for 0; interrupt 0
+    write_sysreg(S3_0_C12_C11_5, (a >> 32 & 0xff) << 48 | (a >> 16 & 0xff) << 32 | (a >> 8 & 0xff) << 16 | 1ull << (a & 15));
+    isb();
+}
+
+static void reset_lines(uint32_t first)
+{
+    uint64_t f = frame_of(first);
+    mmio_write32(f + GICD_ICENABLER + first / 8, 0xffffffff);
+    mmio_write32(f + GICD_ICPENDR + first / 8, 0xffffffff);
+    mmio_write32(f + GICD_IGROUPR + first / 8, 0xffffffff);
+    for (uint32_t n = first; n < first + 32; n += 4)
+        mmio_write32(f + GICD_IPRIORITYR + n, 0xa0a0a0a0);
+}
+
 static void v3_cpu_init(void)
 {
-    mmio_write32(gicd + GICD_CTLR, 0);
-    settle();
-    phys_t gicr_phys;
-    gicr = find_redistributor(&gicr_phys);
-    mmio_write32(gicr + GICR_WAKER, mmio_read32(gicr + GICR_WAKER) & ~2u);
-    while (mmio_read32(gicr + GICR_WAKER) & 4)
+    unsigned self = arch_cpu()->arch.number;
+    affinity[self] = read_sysreg(mpidr_el1);
+    uint64_t r = gicr[self] = find_redistributor(&gicr_phys);
+    mmio_write32(r + GICR_WAKER, mmio_read32(r + GICR_WAKER) & ~2u);
+    while (mmio_read32(r + GICR_WAKER) & 4)
         ;
-    for (uint32_t i = 0; i < v3.lines; i += 32) {
-        uint64_t f = frame_of(i);
-        mmio_write32(f + GICD_ICENABLER + i / 8, 0xffffffff);
-        mmio_write32(f + GICD_ICPENDR + i / 8, 0xffffffff);
-        mmio_write32(f + GICD_IGROUPR + i / 8, 0xffffffff);
-        for (uint32_t n = i; n < i + 32; n += 4)
-            mmio_write32(f + GICD_IPRIORITYR + n, 0xa0a0a0a0);
-    }
-    settle();
-    mmio_write32(gicd + GICD_CTLR, CTLR_ARE | CTLR_GROUP1);
-    settle();
-    uint64_t mpidr = read_sysreg(mpidr_el1) & 0xff00ffffff;
-    for (uint32_t i = 32; i < v3.lines; i++)
-        mmio_write64(gicd + GICD_IROUTER + i * 8, mpidr);
-
+    reset_lines(0);
     write_sysreg(S3_0_C12_C12_5, read_sysreg(S3_0_C12_C12_5) | 1); // ICC_SRE_EL1: system registers
     isb();
     write_sysreg(S3_0_C4_C6_0, 0xf0);   // ICC_PMR_EL1
@@ -122,7 +128,22 @@ static void v3_cpu_init(void)
     write_sysreg(S3_0_C12_C12_4, 0);    // ICC_CTLR_EL1: end of interrupt also deactivates
     write_sysreg(S3_0_C12_C12_7, 1);    // ICC_IGRPEN1_EL1
     isb();
-    if (gic_its_init(gicr, gicr_phys, v3.lines)) {
+}
+
+static void v3_init(void)
+{
+    mmio_write32(gicd + GICD_CTLR, 0);
+    settle();
+    v3_cpu_init();
+    for (uint32_t i = 32; i < v3.lines; i += 32)
+        reset_lines(i);
+    settle();
+    mmio_write32(gicd + GICD_CTLR, CTLR_ARE | CTLR_GROUP1);
+    settle();
+    uint64_t mpidr = read_sysreg(mpidr_el1) & 0xff00ffffff;
+    for (uint32_t i = 32; i < v3.lines; i++)
+        mmio_write64(gicd + GICD_IROUTER + i * 8, mpidr); // devices interrupt the first CPU
+    if (gic_its_init(gicr[0], gicr_phys, v3.lines)) {
         v3.msi_alloc = gic_its_alloc;
         v3.msi_free = gic_its_free;
     }
@@ -141,7 +162,7 @@ const struct gic *gic_v3_probe(void)
             region_count++;
     gicd = (uint64_t)mmu_device(d.base, d.bytes);
     uint32_t lines = ((mmio_read32(gicd + GICD_TYPER) & 31) + 1) * 32;
-    v3 = (struct gic){.cpu_init = v3_cpu_init, .acknowledge = v3_acknowledge, .end = v3_end, .mask = v3_mask,
+    v3 = (struct gic){.init = v3_init, .cpu_init = v3_cpu_init, .send = v3_send, .acknowledge = v3_acknowledge, .end = v3_end, .mask = v3_mask,
                       .unmask = v3_unmask, .configure = v3_configure, .lines = min(lines, 1020u)};
     return &v3;
 }

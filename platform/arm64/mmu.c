@@ -6,8 +6,11 @@
 // read and execute, rodata read, the rest read and write) at KERNEL_VIRTUAL. It never changes after boot
 // but for device windows. TTBR0 holds one Space, whose entries carry an address space number, so that a
 // switch flushes nothing. Numbers are given out in order; when they run out, a new generation starts with
-// an empty TLB, and every Space takes a new number when it is next switched to. One CPU runs user code,
+// an empty TLB, and every Space takes a new number when it is next switched to. All CPUs leave their Spaces for that,
 // so a number of an old generation is in use nowhere once the generation has changed.
+//
+// TLB maintenance is broadcast: what `tlbi ...is; dsb ish` takes away is gone on every CPU of the inner shareable domain
+// when the dsb is through, and no other CPU has to be interrupted.
 //
 // An entry that is valid is made invalid and flushed before it gets another address (break before make).
 #include "arm64.h"
@@ -32,6 +35,7 @@
 bool mmu_has_pan;
 uint64_t arm64_asid_generation = 1;
 uint64_t arm64_empty_ttbr;
+phys_t mmu_kernel_root;
 static uint32_t asid_next = 1, asid_count;
 
 // --- The kernel's half ------------------------------------------------------------------------------
@@ -98,7 +102,8 @@ void mmu_init(const struct boot_range *ram, uint32_t count)
         map_kernel(ARCH_DIRECT_BASE + base, base, end - base, KERNEL_RW);
     }
     dsb(ishst);
-    arm64_replace_ttbr1(image_phys(&kernel_root));
+    mmu_kernel_root = image_phys(&kernel_root);
+    arm64_replace_ttbr1(mmu_kernel_root);
     arm64_empty_ttbr = image_phys(&empty_root); // number 0: nobody's
     write_sysreg(ttbr0_el1, arm64_empty_ttbr);
     isb();
@@ -126,7 +131,10 @@ void arm64_asid_renew(struct arch_space *s)
     if (asid_next == asid_count) {
         asid_next = 1;
         arm64_asid_generation++;
-        // The Space that is loaded has a number of the old generation: leave it before the flush.
+        // Spaces that are loaded have numbers of the old generation: they are left before the flush.
+        struct space *next = arch_cpu()->space;
+        space_leave(nullptr);
+        arch_cpu()->space = next; // whoever called is about to load it
         write_sysreg(ttbr0_el1, arm64_empty_ttbr);
         isb();
         __asm__ volatile("dsb ishst\n tlbi vmalle1is\n dsb ish\n isb" : : : "memory");
@@ -271,6 +279,11 @@ bool arch_dirty_clear(struct arch_space *s, uint64_t va)
     flush_page(s, va);
     dsb(ish);
     return true;
+}
+
+void arch_flush_tlb(void)
+{
+    __asm__ volatile("tlbi vmalle1\n dsb nsh\n isb" : : : "memory");
 }
 
 bool mmu_write_fault(struct arch_space *s, uint64_t va)

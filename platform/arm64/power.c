@@ -4,6 +4,7 @@
 // command line says `semihosting`: without a debugger or emulator behind it, that instruction is a trap.
 #include "arm64.h"
 
+#define PSCI_CPU_ON       0xc4000003u
 #define PSCI_SYSTEM_OFF   0x84000008u
 #define PSCI_SYSTEM_RESET 0x84000009u
 
@@ -37,13 +38,22 @@ void power_init(const char *command_line)
     semihosting = has_word(command_line, "semihosting");
 }
 
-static void psci(uint32_t function)
+static int64_t psci(uint32_t function, uint64_t a, uint64_t b, uint64_t c)
 {
     register uint64_t x0 __asm__("x0") = function;
+    register uint64_t x1 __asm__("x1") = a;
+    register uint64_t x2 __asm__("x2") = b;
+    register uint64_t x3 __asm__("x3") = c;
     if (use_smc)
-        __asm__ volatile("smc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
+        __asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
     else
-        __asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
+        __asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
+    return (int64_t)x0;
+}
+
+bool power_cpu_on(uint64_t mpidr, phys_t entry, phys_t context)
+{
+    return have_psci && psci(PSCI_CPU_ON, mpidr, entry, context) == 0;
 }
 
 [[noreturn]] void arch_power(uint32_t action, uint32_t exit_code)
@@ -56,7 +66,7 @@ static void psci(uint32_t function)
         __asm__ volatile("hlt #0xf000" : "+r"(x0) : "r"(x1) : "memory");
     }
     if (have_psci)
-        psci(action == FUT_POWER_REBOOT ? PSCI_SYSTEM_RESET : PSCI_SYSTEM_OFF);
+        psci(action == FUT_POWER_REBOOT ? PSCI_SYSTEM_RESET : PSCI_SYSTEM_OFF, 0, 0, 0);
     for (;;)
         __asm__ volatile("wfi");
 }

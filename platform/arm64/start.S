@@ -26,8 +26,16 @@ _start:
 #define SCTLR_SPAN (1 << 23)
 
     .section .text.start, "ax"
+    // A secondary CPU, as PSCI starts it: like the loader, but x0 is the physical address of a struct secondary (smp.c).
+    .globl  secondary_entry
+secondary_entry:
+    mov     x21, x0
+    mov     x22, #1
+    b       any_cpu
 start:
     mov     x21, x0
+    mov     x22, #0
+any_cpu:
     mrs     x0, CurrentEL
     lsr     x0, x0, #2
     cmp     x0, #2
@@ -80,7 +88,11 @@ in_el1:
     msr     sctlr_el1, x0
     isb
 
-    adrp    x0, bss_start
+    cbz     x22, 6f
+    ldp     x0, x1, [x21]           // translation tables
+    ldp     x23, x24, [x21, #16]    // stack, struct cpu
+    b       tables
+6:  adrp    x0, bss_start
     add     x0, x0, :lo12:bss_start
     adrp    x1, bss_end
     add     x1, x1, :lo12:bss_end
@@ -97,6 +109,7 @@ in_el1:
     mov     x1, x21
     bl      early_tables            // -> x0 TTBR0 (identity), x1 TTBR1
 
+tables:
     msr     ttbr0_el1, x0
     msr     ttbr1_el1, x1
     mov     x0, #0x04ff             // MAIR: 0 write-back, 1 device-nGnRE, 2 normal uncached
@@ -135,11 +148,12 @@ in_el1:
 virtual:
     ldr     x0, =vectors
     msr     vbar_el1, x0
-    ldr     x0, =boot_stack_top
-    mov     sp, x0
-    ldr     x0, =cpus
-    msr     tpidr_el1, x0
     msr     tpidrro_el0, xzr
+    cbnz    x22, 7f
+    ldr     x23, =boot_stack_top
+    ldr     x24, =cpus
+7:  mov     sp, x23
+    msr     tpidr_el1, x24
     cbz     x1, 5f
     .arch_extension pan
     msr     pan, #1
@@ -148,6 +162,7 @@ virtual:
     mov     x30, xzr
     mov     x0, x20
     mov     x1, x21
+    cbnz    x22, arm64_secondary_main
     b       boot_main
 
 // arm64_replace_ttbr1(x0 = table): the kernel's own mappings change size, so that nothing of them may be

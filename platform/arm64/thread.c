@@ -69,8 +69,18 @@ void arch_thread_free(struct thread *t)
     struct arch_cpu *cpu = &arch_cpu()->arch;
     if (cpu->thread == t)
         cpu->thread = nullptr;
-    if (cpu->fp_owner == t)
-        cpu->fp_owner = nullptr;
+    for each_cpu(c)
+        if (c->arch.fp_owner == t)
+            c->arch.fp_owner = nullptr;
+}
+
+// What this CPU's thread still has in registers goes to memory: it may run, and change, elsewhere.
+void arch_wait_begin(void)
+{
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (cpu->thread)
+        cpu->thread->arch.tls = read_sysreg(tpidr_el0);
+    cpu->thread = nullptr;
 }
 
 void arch_regs_get(const struct thread *t, struct fut_regs *out)
@@ -132,12 +142,31 @@ static void evict(struct arch_cpu *cpu)
     cpu->fp_owner = nullptr;
 }
 
+// t's state may be in the registers of a CPU where it ran before: at most of one.
+static void fetch(struct thread *t)
+{
+    for each_cpu(c)
+        if (c->arch.fp_owner == t && c != arch_cpu())
+            cpu_ask(c, CPU_FP);
+}
+
+void arch_fp_save(void)
+{
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (!cpu->fp_owner)
+        return;
+    evict(cpu);
+    cpu->fp_on = 0;
+    write_sysreg(cpacr_el1, 0);
+}
+
 struct thread *arm64_fp_trap(struct thread *t);
 struct thread *arm64_fp_trap(struct thread *t)
 {
     struct arch_cpu *cpu = &arch_cpu()->arch;
     if (cpu->fp_owner != t) {
         evict(cpu);
+        fetch(t);
         if (t->arch.fp_valid)
             arm64_fp_load(&t->arch);
         else
@@ -151,12 +180,9 @@ struct thread *arm64_fp_trap(struct thread *t)
 
 void arch_fp_clone(struct thread *to, struct thread *from)
 {
-    struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (cpu->fp_owner == from && from) {
-        evict(cpu);
-        cpu->fp_on = 0;
-        write_sysreg(cpacr_el1, 0);
-    }
+    if (arch_cpu()->arch.fp_owner == from)
+        arch_fp_save();
+    fetch(from);
     to->arch.fp_valid = from->arch.fp_valid;
     if (from->arch.fp_valid) {
         memcpy(to->arch.fp_control, from->arch.fp_control, sizeof to->arch.fp_control);

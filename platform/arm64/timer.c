@@ -24,9 +24,14 @@ void timer_init(void)
     to_ns = (1000000000ull << SHIFT) / frequency;
     to_ticks = (frequency << SHIFT) / 1000000000;
     base_counter = arch_counter();
+    timer_cpu_init();
+    gic_timer_line(line);
+}
+
+void timer_cpu_init(void)
+{
     write_sysreg(cntkctl_el1, 1 << 1); // EL0 reads the virtual counter, nothing else
     timer_quiet();
-    gic_timer_line(line);
 }
 
 uint64_t arch_time_ns(void)

@@ -48,7 +48,7 @@ static struct thread *memory_fault(struct thread *t, uint64_t esr, uint64_t far,
 
 struct thread *arm64_user_fault(struct thread *t, uint64_t esr, uint64_t far)
 {
-    if (unlikely(!lock_try()) && lock_wait(false))
+    if (unlikely(!lock_try()) && lock_wait(0))
         return schedule();
     switch (esr >> 26 & 0x3f) {
     case EC_FP:           return arm64_fp_trap(t);

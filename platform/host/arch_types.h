@@ -21,6 +21,7 @@ struct arch_space { struct host_table *tables; };
 struct arch_cpu { int unused; };
 
 static inline void arch_relax(void) {}
+static inline void arch_pc_back(struct arch_thread *t, unsigned bytes) { t->pc -= bytes; }
 extern struct cpu *const host_cpu;
 static inline struct cpu *arch_cpu(void) { return host_cpu; }
 

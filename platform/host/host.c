@@ -261,6 +261,12 @@ fut_status_t arch_msi_alloc(uint32_t *irq, struct fut_msi *out)
 }
 void arch_msi_free(uint32_t irq) { msi[irq - 64] = false; }
 
+void arch_ipi(unsigned) {}
+void arch_wait_begin(void) {}
+void arch_flush_tlb(void) {}
+void arch_fp_save(void) {}
+void arch_start_cpus(void) {}
+
 void arch_idle(void)
 {
     if (host_timer == UINT64_MAX)

@@ -54,6 +54,9 @@ static void read_madt(const uint8_t *t)
             return;
         }
         if (e[0] == 0 && e[1] >= 8 && (e[4] & 1)) {
+            if (x86_acpi.cpus < FUT_CPUS_MAX) {
+                x86_acpi.cpu_apic[x86_acpi.cpus] = e[3];
+            }
             x86_acpi.cpus++;
         } else if (e[0] == 1 && e[1] >= 12 && x86_acpi.ioapics < 4) {
             x86_acpi.ioapic[x86_acpi.ioapics].base = le32(e + 4);

@@ -7,6 +7,8 @@
 #define ID        0x20
 #define EOI       0xb0
 #define SPURIOUS  0xf0
+#define ICR_LOW   0x300
+#define ICR_HIGH  0x310
 #define LVT_TIMER 0x320
 #define LVT_LINT0 0x350
 #define LVT_LINT1 0x360
@@ -33,7 +35,11 @@ void apic_init(void)
     outb(0x21, 4);    outb(0xa1, 2);
     outb(0x21, 1);    outb(0xa1, 1);
     outb(0x21, 0xff); outb(0xa1, 0xff);
+    apic_cpu_init();
+}
 
+void apic_cpu_init(void)
+{
     put(LVT_LINT0, MASKED);
     put(LVT_LINT1, 0x400); // NMI
     put(LVT_ERROR, MASKED);
@@ -42,6 +48,15 @@ void apic_init(void)
     put(INITIAL, 0);
     put(SPURIOUS, 0x100 | VECTOR_SPURIOUS);
     put(EOI, 0);
+}
+
+void apic_send(uint8_t apic, uint32_t command)
+{
+    while (lapic[ICR_LOW / 4] & 1u << 12) { // the last one is on its way
+        arch_relax();
+    }
+    put(ICR_HIGH, (uint32_t)apic << 24);
+    put(ICR_LOW, command);
 }
 
 void apic_end(void)

@@ -36,10 +36,11 @@ struct arch_cpu {
     uint64_t tls;                      // value of the FS base
     struct thread *fp_owner;           // whose FP state the registers hold; null: nobody's
     uint8_t fp_trap;                   // CR0.TS
-    uint8_t number;
+    uint8_t number, apic;
 };
 
 static inline void arch_relax(void) { __builtin_ia32_pause(); }
+static inline void arch_pc_back(struct arch_thread *t, unsigned bytes) { t->pc -= bytes; }
 
 static inline struct cpu *arch_cpu(void)
 {

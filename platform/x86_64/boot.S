@@ -80,6 +80,45 @@ pvh_start:
 5:  hlt
     jmp 5b
 
+    // A secondary CPU, in real mode at TRAMPOLINE (x86.h), where smp.c has copied this. It goes straight to long mode on
+    // the boot tables.
+    .section .text.boot, "ax"
+    .globl x86_trampoline, x86_trampoline_end
+    .code16
+x86_trampoline:
+    cli
+    xor %eax, %eax
+    mov %ax, %ds
+    lgdtl 0x8000 + (7f - x86_trampoline)
+    mov $0x20, %eax             // PAE
+    mov %eax, %cr4
+    mov $PHYS(boot_pml4), %eax
+    mov %eax, %cr3
+    mov $0xc0000080, %ecx       // EFER: SCE, LME; smp.c sets NXE
+    rdmsr
+    or $0x101, %eax
+    wrmsr
+    mov $0x80010001, %eax       // PG, WP, PE
+    mov %eax, %cr0
+    ljmpl $8, $PHYS(8f)
+7:  .word 23
+    .long PHYS(boot_gdt)
+x86_trampoline_end:
+    .code64
+8:  mov $9f, %rax
+    jmp *%rax
+9:  xor %eax, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %fs
+    mov %eax, %gs
+    mov $16, %eax
+    mov %eax, %ss
+    mov x86_secondary_stack, %rsp
+    xor %ebp, %ebp
+    push %rbp                   // ends the backtrace
+    call x86_secondary_main
+
     .section .rodata.boot, "a"
     .balign 8
 boot_gdt:
@@ -101,6 +140,7 @@ boot_pd:        .skip 4096
 boot_stack_guard: .skip 4096
     .skip 16384
 boot_stack_top:
-    .globl fault_stack_top
-    .skip 4096
-fault_stack_top:
+    .skip 4096                  // for fatal exceptions (cpu.c)
+    // The same for the others: guard page, stack, page for fatal exceptions. cpus[1] has the first.
+    .globl secondary_stacks
+secondary_stacks: .skip 7 * 24576

@@ -65,6 +65,7 @@ static void read_info(const struct pvh_info *info)
             boot.command_line[i] = from[i];
         }
     }
+    reserve(TRAMPOLINE, FUT_PAGE_SIZE);
     if (info->modules) {
         const struct pvh_module *m = phys_to_virt(info->module_list);
         boot.archive = (struct boot_range){m->base, m->bytes};
@@ -107,7 +108,7 @@ static void cut_out_image(void)
 [[noreturn]] void boot_main(uint32_t info)
 {
     console_init();
-    cpu_init();
+    cpu_init(cpus);
     read_info(phys_to_virt(info));
     mmu_init(boot.ram, boot.ram_count);
     acpi_init(boot.rsdp);

@@ -37,7 +37,7 @@ PIN(CPU_FP_OWNER, arch_cpu, fp_owner);
 PIN(CPU_FP_TRAP, arch_cpu, fp_trap);
 static_assert(sizeof(struct trap_frame) == 176);
 
-extern char x86_syscall_entry[], x86_vector_stubs[], boot_stack_top[], fault_stack_top[];
+extern char x86_syscall_entry[], x86_vector_stubs[], boot_stack_top[];
 extern struct { uint64_t address, bytes; } smap_sites_start[], smap_sites_end[];
 
 struct [[gnu::packed]] tss {
@@ -51,29 +51,32 @@ struct [[gnu::packed]] tss {
 struct gate { uint16_t low, selector; uint8_t ist, type; uint16_t mid; uint32_t high, reserved; };
 struct [[gnu::packed]] table { uint16_t limit; uint64_t base; };
 
-static struct tss tss;
-static uint64_t gdt[8];
+static struct tss tsses[FUT_CPUS_MAX];
+static uint64_t gdts[FUT_CPUS_MAX][8];
 static struct gate idt[256];
 
 #define VECTOR_STUB_BYTES 16
 #define IST_FATAL 1
 
-static void descriptors(void)
+static void descriptors(struct cpu *cpu)
 {
-    tss.rsp[0] = (uint64_t)boot_stack_top;
-    tss.io_map = sizeof tss;
-    // The word at the top of the stack leads fatal_common (entry.S) to the CPU's own data.
-    struct cpu **top = (struct cpu **)(fault_stack_top - 16);
-    *top = &cpus[0];
-    tss.ist[IST_FATAL - 1] = (uint64_t)top;
+    struct tss *tss = &tsses[cpu->arch.number];
+    uint64_t *gdt = gdts[cpu->arch.number];
+    tss->rsp[0] = cpu->arch.stack_top;
+    tss->io_map = sizeof *tss;
+    // The page above the kernel stack is the stack of fatal exceptions. The word at its top leads fatal_common (entry.S)
+    // to the CPU's own data.
+    struct cpu **top = (struct cpu **)(cpu->arch.stack_top + FUT_PAGE_SIZE - 16);
+    *top = cpu;
+    tss->ist[IST_FATAL - 1] = (uint64_t)top;
 
-    uint64_t base = (uint64_t)&tss;
+    uint64_t base = (uint64_t)tss;
     gdt[1] = 0x00af9b000000ffff; // kernel code
     gdt[2] = 0x00cf93000000ffff; // kernel data
     gdt[3] = 0;                  // sysret's 32-bit code: never used
     gdt[4] = 0x00cff3000000ffff; // user data
     gdt[5] = 0x00affb000000ffff; // user code
-    gdt[6] = (sizeof tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+    gdt[6] = (sizeof *tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     gdt[7] = base >> 32;
 
     for (unsigned v = 0; v < 256; v++) {
@@ -85,7 +88,7 @@ static void descriptors(void)
             .type = v == 3 ? 0xee : 0x8e, // a breakpoint instruction may come from user mode
         };
     }
-    struct table g = {sizeof gdt - 1, (uint64_t)gdt}, i = {sizeof idt - 1, (uint64_t)idt};
+    struct table g = {sizeof gdts[0] - 1, (uint64_t)gdt}, i = {sizeof idt - 1, (uint64_t)idt};
     __asm__ volatile("lgdt %0" : : "m"(g));
     __asm__ volatile("lidt %0" : : "m"(i));
     __asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
@@ -104,7 +107,7 @@ static void patch_smap_sites(void)
     }
 }
 
-void cpu_init(void)
+void cpu_init(struct cpu *c)
 {
     struct cpuid max = cpuid(0, 0), one = cpuid(1, 0), ext = cpuid(0x80000001, 0);
     struct cpuid seven = max.a >= 7 ? cpuid(7, 0) : (struct cpuid){};
@@ -114,11 +117,12 @@ void cpu_init(void)
     x86_features.xsave = one.c >> 26 & 1;
     x86_features.avx = x86_features.xsave && (one.c >> 28 & 1);
 
-    struct arch_cpu *cpu = &cpus[0].arch;
-    cpu->self = &cpus[0];
-    cpu->stack_top = (uint64_t)boot_stack_top;
+    struct arch_cpu *cpu = &c->arch;
+    cpu->self = c;
+    cpu->number = (uint8_t)(c - cpus);
+    cpu->stack_top = cpu->number ? (uint64_t)secondary_stacks + cpu->number * STACK_STRIDE - FUT_PAGE_SIZE : (uint64_t)boot_stack_top;
     cpu->fp_trap = 1;
-    descriptors();
+    descriptors(c);
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);
     wrmsr(MSR_KERNEL_GS_BASE, 0);
     wrmsr(MSR_FS_BASE, 0);
@@ -139,7 +143,9 @@ void cpu_init(void)
         cr4 |= 1u << 20;                                  // SMEP
     }
     if (x86_features.smap) {
-        patch_smap_sites();
+        if (c == cpus) {
+            patch_smap_sites();
+        }
         cr4 |= 1u << 21;
     }
     if (x86_features.xsave) {

@@ -118,9 +118,10 @@ struct thread *x86_foreign_slow(struct thread *t);
     "jmp 1b\n"
 
 // System calls whose registers were saved without the lock.
+#define SYSCALL_BYTES 2
 [[gnu::used]] struct thread *x86_native_wait(struct thread *t)
 {
-    return lock_wait(true) ? schedule() : kernel_native_syscall(t);
+    return lock_wait(SYSCALL_BYTES) ? schedule() : kernel_native_syscall(t);
 }
 
 [[gnu::used]] struct thread *x86_native_slow(struct thread *t)
@@ -130,7 +131,7 @@ struct thread *x86_foreign_slow(struct thread *t);
 
 [[gnu::used]] struct thread *x86_foreign_slow(struct thread *t)
 {
-    return unlikely(!lock_try()) && lock_wait(true) ? schedule() : kernel_foreign_syscall(t);
+    return unlikely(!lock_try()) && lock_wait(SYSCALL_BYTES) ? schedule() : kernel_foreign_syscall(t);
 }
 
 [[gnu::naked, gnu::used, gnu::section(".text.entry"), gnu::aligned(64)]] void x86_syscall_entry(void)

@@ -65,6 +65,16 @@ static void set_trap(struct arch_cpu *cpu, bool on)
     cpu->fp_trap = on;
 }
 
+// t's state may be in the registers of a CPU where it ran before: at most of one.
+static void fetch(struct thread *t)
+{
+    for each_cpu(c) {
+        if (c->arch.fp_owner == t && c != arch_cpu()) {
+            cpu_ask(c, CPU_FP);
+        }
+    }
+}
+
 void fp_trap(struct thread *t)
 {
     struct arch_cpu *cpu = &arch_cpu()->arch;
@@ -76,8 +86,22 @@ void fp_trap(struct thread *t)
         save(area(&cpu->fp_owner->arch));
         cpu->fp_owner->arch.fp_valid = 1;
     }
+    fetch(t);
     restore(t->arch.fp_valid ? area(&t->arch) : (void *)initial);
     cpu->fp_owner = t;
+}
+
+void arch_fp_save(void)
+{
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (cpu->fp_owner) {
+        bool trapping = cpu->fp_trap;
+        set_trap(cpu, false);
+        save(area(&cpu->fp_owner->arch));
+        cpu->fp_owner->arch.fp_valid = 1;
+        cpu->fp_owner = nullptr;
+        set_trap(cpu, trapping);
+    }
 }
 
 void arch_fp_clone(struct thread *to, struct thread *from)
@@ -90,10 +114,7 @@ void arch_fp_clone(struct thread *to, struct thread *from)
         from->arch.fp_valid = 1;
         set_trap(cpu, trapping);
     }
-    if (cpu->fp_owner == to) {
-        cpu->fp_owner = nullptr;
-        cpu->thread = nullptr;
-    }
+    fetch(from); // `to` is new: nobody holds its state
     to->arch.fp_valid = from->arch.fp_valid;
     if (from->arch.fp_valid) {
         __builtin_memcpy(area(&to->arch), area(&from->arch), ARCH_FP_BYTES);

@@ -4,16 +4,17 @@
 // ARCH_DIRECT_BASE in the largest pages that fit, the image at its link address with text, constants and data
 // each under their own rights.
 //
-// One CPU: an entry that is removed is invalidated here only where its space is loaded; loading another
-// space drops all that is not global.
+// An entry that is removed is invalidated only where its space is loaded; loading another space drops all that is not
+// global. Before an entry that is present changes, the other CPUs that have the space loaded are stopped, and they drop
+// their translations before they go on: so no CPU sets an entry's accessed or dirty bit while it is being changed.
 #include "x86.h"
-#include <memory.h>
 
 #define PTE_PRESENT 0x1ull
 #define PTE_WRITE   0x2ull
 #define PTE_USER    0x4ull
 #define PTE_PWT     0x8ull
 #define PTE_PCD     0x10ull
+#define PTE_ACCESSED 0x20ull
 #define PTE_DIRTY   0x40ull
 #define PTE_LARGE   0x80ull
 #define PTE_GLOBAL  0x100ull
@@ -46,6 +47,21 @@ static void invalidate(uint64_t va)
 static bool loaded(const struct arch_space *s)
 {
     return (READ_CR(3) & PTE_ADDRESS) == s->root;
+}
+
+static void stop_others(struct arch_space *s)
+{
+    for each_cpu(c) {
+        if (c->space && &c->space->arch == s && c != arch_cpu()) {
+            cpu_stop(c);
+            c->flush = true;
+        }
+    }
+}
+
+void arch_flush_tlb(void)
+{
+    WRITE_CR(3, READ_CR(3));
 }
 
 // --- The kernel's half -------------------------------------------------------------------------------
@@ -96,7 +112,6 @@ static void map_image(const char *from, const char *to, uint64_t flags)
 
 void mmu_init(const struct boot_range *ram, uint32_t count)
 {
-    extern char boot_stack_guard[];
     pte_nx = x86_features.nx ? 1ull << 63 : 0;
     x86_kernel_root = early_page();
     uint64_t *root = phys_to_virt(x86_kernel_root);
@@ -110,7 +125,12 @@ void mmu_init(const struct boot_range *ram, uint32_t count)
     map_image(image_start, image_text_end, 0);
     map_image(image_text_end, image_rodata_end, pte_nx);
     map_image(image_rodata_end, boot_stack_guard, pte_nx | PTE_WRITE);
-    map_image(boot_stack_guard + FUT_PAGE_SIZE, image_end, pte_nx | PTE_WRITE);
+    map_image(boot_stack_guard + FUT_PAGE_SIZE, secondary_stacks, pte_nx | PTE_WRITE);
+    for (unsigned i = 0; i < FUT_CPUS_MAX - 1; i++) {
+        char *stack = secondary_stacks + i * STACK_STRIDE;
+        map_image(stack + FUT_PAGE_SIZE, stack + STACK_STRIDE, pte_nx | PTE_WRITE);
+    }
+    map_image(secondary_stacks + (FUT_CPUS_MAX - 1) * STACK_STRIDE, image_end, pte_nx | PTE_WRITE);
     WRITE_CR(3, x86_kernel_root);
 }
 
@@ -196,6 +216,15 @@ static uint64_t leaf_flags(uint32_t prot, uint32_t cache)
            (prot & FUT_PROT_EXEC ? 0 : pte_nx) | (cache == ARCH_CACHE_DEVICE ? PTE_PCD | PTE_PWT : 0);
 }
 
+static void change(struct arch_space *s, uint64_t va, uint64_t *e, uint64_t value)
+{
+    stop_others(s);
+    *e = value;
+    if (loaded(s)) {
+        invalidate(va);
+    }
+}
+
 bool arch_map(struct arch_space *s, uint64_t va, phys_t pa, uint32_t prot, uint32_t cache)
 {
     uint64_t *root = phys_to_virt(s->root), *t = root;
@@ -206,11 +235,12 @@ bool arch_map(struct arch_space *s, uint64_t va, phys_t pa, uint32_t prot, uint3
         }
         t = table(*e);
     }
-    uint64_t *e = &t[va >> 12 & 511], old = *e;
-    *e = pa | leaf_flags(prot, cache);
-    if (old && loaded(s)) {
-        invalidate(va);
-    }
+    uint64_t *e = &t[va >> 12 & 511], value = pa | leaf_flags(prot, cache);
+    if (!*e) {
+        *e = value;
+    } else if ((*e & ~(PTE_ACCESSED | PTE_DIRTY)) != value) {
+        change(s, va, e, value);
+    } // else another CPU met the same fault first
     return true;
 }
 
@@ -227,13 +257,6 @@ static uint64_t *find(struct arch_space *s, uint64_t va)
     return t[va >> 12 & 511] ? &t[va >> 12 & 511] : nullptr;
 }
 
-static void change(struct arch_space *s, uint64_t va, uint64_t *e, uint64_t value)
-{
-    *e = value;
-    if (loaded(s)) {
-        invalidate(va);
-    }
-}
 
 void arch_unmap(struct arch_space *s, uint64_t va)
 {
@@ -247,6 +270,7 @@ void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot)
 {
     uint64_t *e = find(s, va);
     if (e) {
+        stop_others(s);
         uint64_t keep = *e & (PTE_ADDRESS | PTE_DIRTY | PTE_PCD | PTE_PWT);
         change(s, va, e, keep | leaf_flags(prot, ARCH_CACHE_NORMAL));
     }
@@ -259,7 +283,7 @@ bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out)
         return false;
     }
     if (prot & FUT_PROT_WRITE) {
-        *e |= PTE_DIRTY;
+        __atomic_fetch_or(e, PTE_DIRTY, __ATOMIC_RELAXED);
     }
     *out = *e & PTE_ADDRESS;
     return true;
@@ -268,7 +292,11 @@ bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out)
 bool arch_dirty_clear(struct arch_space *s, uint64_t va)
 {
     uint64_t *e = find(s, va);
-    if (!e || !(*e & PTE_DIRTY)) {
+    if (!e) {
+        return false;
+    }
+    stop_others(s);
+    if (!(*e & PTE_DIRTY)) {
         return false;
     }
     change(s, va, e, *e & ~PTE_DIRTY);
@@ -291,6 +319,9 @@ void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes)
         do {
             uint64_t *e = &t[va >> 12 & 511];
             if (*e) {
+                if (!flush) {
+                    stop_others(s);
+                }
                 *e = 0;
                 flush = true;
             }
@@ -318,6 +349,9 @@ void arch_write_protect(struct arch_space *s, uint64_t va, uint64_t bytes)
         do {
             uint64_t *e = &t[va >> 12 & 511];
             if (*e & PTE_WRITE) {
+                if (!flush) {
+                    stop_others(s);
+                }
                 *e &= ~PTE_WRITE;
                 flush = true;
             }

@@ -21,13 +21,22 @@ static void reload(struct thread *t)
     }
 }
 
+// Everything of the thread that ran here is in its arch_thread already; it may run, and change, elsewhere.
+void arch_wait_begin(void)
+{
+    arch_cpu()->arch.thread = nullptr;
+}
+
 void arch_thread_free(struct thread *t)
 {
-    struct arch_cpu *cpu = &arch_cpu()->arch;
     reload(t);
-    if (cpu->fp_owner == t) {
-        cpu->fp_owner = nullptr;
-        cpu->thread = nullptr;
+    for each_cpu(c) {
+        if (c->arch.fp_owner == t) {
+            c->arch.fp_owner = nullptr;
+            if (c == arch_cpu()) {
+                c->arch.thread = nullptr; // elsewhere it does not run, and FP traps
+            }
+        }
     }
     t->arch.fp_valid = 0;
 }

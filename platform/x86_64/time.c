@@ -5,14 +5,14 @@
 // Measuring is right on every CPU and emulator (with QEMU's -icount the TSC counts instructions), which
 // CPUID's leaves 0x15 and 0x16 are not.
 #include "x86.h"
-#include <base.h>
 
 #define SHIFT 32
 #define NS_PER_S 1000000000ull
 
 static struct { uint64_t base, mult; } tsc;      // ns = (tsc - base) * mult >> SHIFT
 static uint64_t apic_mult;                        // counts = ns * mult >> SHIFT
-static uint64_t deadline = UINT64_MAX;
+static uint64_t deadlines[FUT_CPUS_MAX] = {[0 ... FUT_CPUS_MAX - 1] = UINT64_MAX};
+#define deadline deadlines[arch_cpu()->arch.number]
 
 uint64_t time_scale(uint64_t value, uint64_t mult, unsigned shift)
 {
@@ -150,10 +150,11 @@ bool timer_expired(void)
 
 void arch_idle(void)
 {
+    arch_wait_begin();
     lock_drop();
     // sti lets one more instruction pass before it takes effect: an interrupt cannot slip in before the hlt.
     __asm__ volatile("sti; hlt; cli" : : : "memory");
     if (!lock_try()) {
-        (void)lock_wait(false);
+        (void)lock_wait(0);
     }
 }

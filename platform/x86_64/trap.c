@@ -27,7 +27,10 @@ static bool interrupt(struct thread **t, uint64_t vector)
         return false;
     }
     uint32_t irq;
-    if (vector == VECTOR_TIMER) {
+    if (vector == VECTOR_IPI) {
+        apic_end();
+        *t = kernel_ipi(*t);
+    } else if (vector == VECTOR_TIMER) {
         apic_end();
         if (timer_expired()) {
             *t = kernel_timer(*t);
@@ -40,7 +43,7 @@ static bool interrupt(struct thread **t, uint64_t vector)
 
 struct thread *x86_trap(struct thread *t, uint64_t vector, uint64_t error)
 {
-    bool gone = !lock_try() && lock_wait(false);
+    bool gone = !lock_try() && lock_wait(vector == 3); // int3 is behind its instruction, other traps before it
     if (interrupt(&t, vector)) {
         return gone ? schedule() : t;
     }
@@ -114,7 +117,7 @@ void x86_trap_kernel(struct trap_frame *f)
     if (f->vector >= 32) { // idle: without the lock
         struct thread *none = nullptr;
         if (!lock_try()) {
-            (void)lock_wait(false);
+            (void)lock_wait(0);
         }
         (void)interrupt(&none, f->vector);
         lock_drop();
@@ -163,9 +166,9 @@ void arch_dump_regs(const struct thread *t)
 // end of the chain is outside of them.
 static void walk(uint64_t frame, void (*emit)(uint64_t pc, void *arg), void *arg)
 {
-    extern char boot_stack_guard[], fault_stack_top[];
+    uint64_t top = arch_cpu()->arch.stack_top, bottom = top - 4 * FUT_PAGE_SIZE;
     for (unsigned n = 0; n < 64; n++) {
-        if (frame < (uint64_t)boot_stack_guard + 4096 || frame > (uint64_t)fault_stack_top - 16 || frame % 8) {
+        if (frame < bottom || frame > top + FUT_PAGE_SIZE - 16 || frame % 8) { // the stack for fatal ones is above
             return;
         }
         const uint64_t *at = (const uint64_t *)frame;

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <arch.h>
+#include <kernel.h>
 
 static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
@@ -78,6 +78,7 @@ extern struct x86_features x86_features; // cpu.c
 #define VECTOR_MSI      0x70  // + k: interrupt number MSI_FIRST + k
 #define VECTOR_MSI_END  0xf0
 #define VECTOR_TIMER    0xf0
+#define VECTOR_IPI      0xf1
 #define VECTOR_SPURIOUS 0xff
 #define MSI_FIRST       256u
 
@@ -85,7 +86,10 @@ extern struct x86_features x86_features; // cpu.c
 extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
 #define KERNEL_OFFSET 0xffffffff80000000ull
 
-void cpu_init(void);                        // cpu.c: control registers, descriptor tables, syscall MSRs
+void cpu_init(struct cpu *cpu);              // cpu.c: control registers, descriptor tables, syscall MSRs
+extern char boot_stack_guard[], secondary_stacks[];
+#define STACK_STRIDE (6 * FUT_PAGE_SIZE)     // of a secondary CPU: guard page, 16 KiB, a page for fatal exceptions
+#define TRAMPOLINE 0x8000u                  // physical page where secondary CPUs start
 void cpu_name(char *out, size_t size);
 phys_t early_page(void);                    // boot.c: a zeroed page below 1 GiB, before kernel_main
 void mmu_init(const struct boot_range *ram, uint32_t count);
@@ -95,6 +99,7 @@ extern struct x86_acpi {
     phys_t lapic;                           // 0: none described
     phys_t hpet;
     uint32_t cpus;
+    uint8_t cpu_apic[FUT_CPUS_MAX];               // the first of them
     uint32_t pm_timer, pm1a_control, pm1b_control; // ports; 0: none
     bool pm_timer_32;
     uint8_t sleep_a, sleep_b;               // SLP_TYP of S5
@@ -104,6 +109,8 @@ extern struct x86_acpi {
     struct { bool present; uint32_t input; uint16_t flags; } override[16]; // of the ISA lines
 } x86_acpi;
 void apic_init(void);                       // apic.c
+void apic_cpu_init(void);                   // this CPU's
+void apic_send(uint8_t apic, uint32_t command);
 void apic_end(void);
 uint32_t apic_timer_count(void);
 void apic_timer_start(uint32_t count);

@@ -105,6 +105,7 @@
 #define FUT_SYS_TASK_DESTROY    84   // (task)
 #define FUT_SYS_TASK_INFO       85   // (task, struct fut_task_info *)
 #define FUT_SYS_TASK_CAPS       86   // (task, struct fut_cap_info *, max, first slot) -> count
+#define FUT_SYS_THREAD_AFFINITY 87   // (thread, mask): bit per CPU where it may run, of machine_info's cpus
 #define FUT_SYS_THREAD_CREATE   88   // (task, const struct fut_thread_params *) -> Thread, suspended
 #define FUT_SYS_THREAD_RESUME   89   // (thread)
 #define FUT_SYS_THREAD_SUSPEND  90   // (thread)

@@ -462,6 +462,12 @@ static inline fut_status_t fut_cap_delete(fut_handle_t handle)
     return (fut_status_t)fut_syscall(FUT_SYS_THREAD_PRIORITY, thread, priority, 0, 0, 0, 0).status;
 }
 
+// On which CPUs it may run: a bit each.
+[[nodiscard]] static inline fut_status_t fut_thread_affinity(fut_handle_t thread, uint64_t mask)
+{
+    return (fut_status_t)fut_syscall(FUT_SYS_THREAD_AFFINITY, thread, mask, 0, 0, 0, 0).status;
+}
+
 // Ends the calling thread.
 static inline fut_status_t fut_thread_exit(void)
 {
