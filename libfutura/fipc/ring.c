@@ -90,7 +90,7 @@ uint32_t fut_ring_refresh(struct fut_ring *ring)
     return usable(ring, __atomic_load_n(&ring->theirs->at, __ATOMIC_ACQUIRE));
 }
 
-static fut_status_t wake(struct fut_ring *ring)
+fut_status_t fut_ring_wake(struct fut_ring *ring)
 {
     uint32_t wanted = __atomic_load_n(&ring->theirs->wanted, __ATOMIC_SEQ_CST);
     if (wanted == ring->answered || ring->peer == FUT_HANDLE_NONE)
@@ -107,7 +107,7 @@ fut_status_t fut_ring_publish(struct fut_ring *ring)
         return FUT_OK;
     ring->published = ring->at;
     __atomic_store_n(&ring->mine->at, ring->at, __ATOMIC_SEQ_CST);
-    return wake(ring);
+    return fut_ring_wake(ring);
 }
 
 bool fut_ring_arm(struct fut_ring *ring)
@@ -140,7 +140,7 @@ fut_status_t fut_ring_close(struct fut_ring *ring, uint32_t reason)
     if (!ring->ended)
         __atomic_store_n(&ring->mine->end, 1 + (reason & INT32_MAX), __ATOMIC_SEQ_CST);
     ring->ended = true;
-    return wake(ring);
+    return fut_ring_wake(ring);
 }
 
 fut_status_t fut_ring_why(struct fut_ring *ring)

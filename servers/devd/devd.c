@@ -7,6 +7,7 @@
 // driver is reset and gets a new host behind the same Channel (keep.c).
 #include "devd.h"
 #include <fipc/device.h>
+#include <fipc/registry.h>
 #include <futura/log.h>
 #include <futura/server.h>
 #include <futura/startup.h>
@@ -28,6 +29,7 @@ static const struct driver drivers[] = {
     {.image = "drivers/clock-cmos", .compatible = "cmos", .service = "clock"},
     {.image = "drivers/clock-pl031", .compatible = "arm,pl031", .service = "clock"},
 };
+#define REGISTRY_BADGE 2 // of the Session that registryd holds
 #define DRIVERS (sizeof drivers / sizeof drivers[0])
 
 struct device *device_add(const char *name)
@@ -144,6 +146,39 @@ static void signals(struct fut_server *server, uint64_t bits)
     }
 }
 
+// registryd forgets when it ends. devd listens to it only to notice that: the Session that it gave along is then
+// without a sender. It never sleeps on the events themselves.
+static struct registry_directory_listener names;
+static fut_handle_t names_wake;
+
+static void follow_registry(fut_handle_t directory, fut_handle_t channel)
+{
+    fut_handle_t life;
+    if (!directory || (!names_wake && fut_event_create(&names_wake) != FUT_OK) ||
+        fut_session_mint(channel, REGISTRY_BADGE, 0, &life) != FUT_OK) {
+        return;
+    }
+    fut_status_t status = registry_directory_events_attach(&names, (registry_directory_t){directory},
+                                                           fut_startup_cap("space"), names_wake, 1, life);
+    if (status != FUT_OK) {
+        fut_log("cannot follow registryd, error %d: its next restart will go unnoticed", (int)status);
+    }
+}
+
+static void no_senders(struct fut_server *server, uint64_t badge)
+{
+    if (badge != REGISTRY_BADGE) {
+        return;
+    }
+    registry_directory_events_detach(&names, fut_startup_cap("space"));
+    follow_registry(fut_startup_cap("registry"), server->channel);
+    for (size_t i = 0; i < device_count; i++) {
+        if (devices[i].driver) {
+            host_publish(&devices[i]);
+        }
+    }
+}
+
 static uint64_t timer(struct fut_server *server, uint64_t now)
 {
     (void)server;
@@ -221,15 +256,16 @@ int main(void)
         }
         if (d->driver) {
             host_start(d);
-            host_publish(d);
         }
     }
+    follow_registry(fut_startup_cap("registry"), channel);
     static const struct device_devices_ops ops = {.get = do_get, .kill = do_kill};
     static struct fut_service services[1];
     services[0] = device_devices_service(&ops);
     static struct fut_server server;
     server = (struct fut_server){
         .channel = channel, .event = event, .services = services, .service_count = 1, .signals = signals, .timer = timer,
+        .no_senders = no_senders,
     };
     fut_server_run(&server);
 }

@@ -139,6 +139,7 @@ void host_start(struct device *d)
     }
     d->state = DEVICE_RUNNING;
     keep_started(d);
+    host_publish(d);
 }
 
 void host_ended(struct device *d)
@@ -151,6 +152,7 @@ void host_ended(struct device *d)
     failed(d);
 }
 
+// Also after each restart: those who use the device hear of it then, and tell the new host what it has to know.
 void host_publish(struct device *d)
 {
     registry_publisher_t publisher = {fut_startup_cap("publish")};

@@ -9,6 +9,8 @@
 // A Lookup with `wait` whose name is not there yet is a deferred reply in waiting[]; it is answered when
 // the name is registered. When registryd is restarted, init and devd register again what they publish:
 // the registry holds no state that its publishers do not have.
+//
+// Who attaches to Directory's events is told of names in its scope as they come and go.
 #include "names.h"
 #include <fipc/registry.h>
 #include <futura/log.h>
@@ -22,6 +24,7 @@
 #define FIRST_SCOPE 16
 #define SCOPES_MAX 64
 #define WAITING_MAX 64
+#define LISTENERS_MAX 24
 
 // Scope i has the badges FIRST_SCOPE + 2i (publisher) and FIRST_SCOPE + 2i + 1 (directory).
 struct scope {
@@ -38,6 +41,8 @@ static struct names names;
 static struct scope scope[SCOPES_MAX];
 static struct waiting waiting[WAITING_MAX];
 static size_t waiting_count;
+static struct fut_subscriber listeners[LISTENERS_MAX];
+static struct registry_directory_source source = {{.subscriber = listeners, .places = LISTENERS_MAX}};
 
 struct client {
     uint64_t badge;
@@ -64,6 +69,34 @@ static bool has_prefix(struct fut_string name, const char *prefix)
 {
     size_t n = strlen(prefix);
     return name.len >= n && memcmp(name.data, prefix, n) == 0;
+}
+
+// Tells every Directory that can see the name.
+static void announce(struct fut_string name,
+                     fut_status_t (*send)(struct registry_directory_source *, uint64_t, struct fut_string))
+{
+    (void)send(&source, DIRECTORY_ROOT, name);
+    for (size_t i = 0; i < SCOPES_MAX; i++)
+        if (scope[i].directory_alive && has_prefix(name, scope[i].prefix))
+            (void)send(&source, FIRST_SCOPE + 2 * i + 1, name);
+}
+
+static void withdraw(struct name *entry)
+{
+    announce(fut_string(entry->text), registry_directory_send_unregistered);
+    (void)fut_cap_delete(names_remove(&names, entry));
+}
+
+static fut_status_t listen(struct fut_request *request, fut_handle_t wake, uint64_t bits, fut_handle_t life,
+                           struct registry_directory_events_result *result)
+{
+    struct client client;
+    if (client_of(request->badge, &client) && !client.publisher)
+        return registry_directory_events_accept(&source, request, wake, bits, life, result);
+    (void)fut_cap_delete(wake);
+    if (life != FUT_HANDLE_NONE)
+        (void)fut_cap_delete(life);
+    return FUT_ERR_FACET;
 }
 
 static void answer_waiting(struct name *entry)
@@ -140,6 +173,7 @@ static fut_status_t register_name(struct fut_request *request, struct fut_string
     if (replaced != FUT_HANDLE_NONE)
         (void)fut_cap_delete(replaced);
     answer_waiting(names_find(&names, name));
+    announce(name, registry_directory_send_registered);
     return FUT_OK;
 }
 
@@ -153,7 +187,7 @@ static fut_status_t unregister_name(struct fut_request *request, struct fut_stri
         return REGISTRY_ERROR_NOT_FOUND;
     if (entry->publisher != request->badge)
         return REGISTRY_ERROR_DENIED;
-    (void)fut_cap_delete(names_remove(&names, entry));
+    withdraw(entry);
     return FUT_OK;
 }
 
@@ -194,12 +228,13 @@ static void no_senders(struct fut_server *server, uint64_t badge)
     struct scope *s = &scope[(badge - FIRST_SCOPE) / 2];
     if ((badge - FIRST_SCOPE) % 2 != 0) {
         s->directory_alive = false;
+        registry_directory_events_drop(&source, badge);
         return;
     }
     s->publisher_alive = false;
     for (size_t i = 0; i < names.count;)
         if (names.entry[i].publisher == badge)
-            (void)fut_cap_delete(names_remove(&names, &names.entry[i]));
+            withdraw(&names.entry[i]);
         else
             i++;
 }
@@ -230,12 +265,14 @@ static void stale(struct fut_server *server, fut_reply_t reply)
 
 int main(void)
 {
-    static const struct registry_directory_ops directory = {.lookup = lookup, .list = list};
+    static const struct registry_directory_ops directory = {.lookup = lookup, .list = list, .events = listen};
     static const struct registry_publisher_ops publisher = {
         .register_ = register_name, .unregister = unregister_name, .scope = make_scope};
     const struct fut_service services[] = {registry_directory_service(&directory),
                                            registry_publisher_service(&publisher)};
-    struct fut_server server = {
+    source.events.space = fut_startup_cap("space");
+    static struct fut_server server;
+    server = (struct fut_server){
         .channel = fut_startup_cap("channel"),
         .services = services,
         .service_count = 2,

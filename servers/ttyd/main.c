@@ -51,6 +51,8 @@ static void *lookup(struct fut_server *, uint64_t badge, uint32_t protocol)
 
 static void no_senders(struct fut_server *, uint64_t badge)
 {
+    if (badge == BADGE_REGISTRY)
+        return console_registry_gone();
     struct description *d = description_of(badge);
     if (!d)
         return;

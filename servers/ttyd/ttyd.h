@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define BADGE_ADMIN 1
+#define BADGE_REGISTRY 2        // of the Session that registryd holds while ttyd listens to it
 #define PTYS 64u
 #define TERMINALS (1 + PTYS)    // terminal 0 is the console
 #define DESCRIPTIONS 1024u
@@ -124,6 +125,8 @@ bool console_idle(void);                       // all output has left
 uint64_t console_check(uint64_t now);          // looks after the driver where it is time; when to be called next
 #define CONSOLE_SIGNALS 0x7u                   // of console.Console.Watch
 #define CONSOLE_GONE 0x8u
+#define CONSOLE_NAMES 0x10u                    // events of registryd
+void console_registry_gone(void);              // registryd forgot that ttyd listens: it was restarted
 
 extern struct fut_server server;
 extern const struct io_file_ops file_ops;

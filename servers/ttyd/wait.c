@@ -440,5 +440,5 @@ void wait_schedule(void)
         uint64_t at = deadline(w);
         next = at < next ? at : next;
     }
-    server.alarm_at = next ? next : 1;
+    server.alarm_at = next == FUT_FOREVER ? 0 : next ? next : 1;
 }

@@ -4,6 +4,7 @@
 // may crash, a message reaches at most one handler, and no capability that came with it is left over.
 #include "sim.h"
 #include "vectors.h"
+#include <futura/ring.h>
 #include <stdlib.h>
 
 static struct fut_server server;
@@ -59,11 +60,37 @@ static bool answer(struct fut_msg *m)
     return true;
 }
 
+// Whatever the other side of a ring writes: its consumer takes it or refuses it, and reads nothing beside it.
+static int fuzz_ring(void)
+{
+    const struct fut_slot_vector *v = &fut_test_library.slots[take(2) % fut_test_library.slot_count];
+    const struct fut_test_ring *ring = &fut_test_library.rings[v->ring];
+    struct fut_ring_shared *shared = sim_ring(v);
+    uint8_t *slot = sim_ring_slot();
+    uint64_t how = take(1);
+    if ((how & 1) != 0)
+        shared->producer.at = (uint32_t)take(4);
+    if ((how & 2) != 0)
+        shared->producer.sent = (uint32_t)take(4);
+    if ((how & 4) != 0)
+        shared->producer.end = (uint32_t)take(4);
+    while (left > 2) {
+        size_t at = (size_t)take(2) % ring->size;
+        slot[at] = (uint8_t)take(1);
+    }
+    fut_status_t status = ring->take(shared);
+    if (status != FUT_OK && status != FUT_ERR_INVALID && status != FUT_ERR_WOULD_BLOCK && status != FUT_ERR_PEER_CLOSED)
+        abort();
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     input = data;
     left = size;
+    if (fut_test_library.slot_count != 0 && take(1) % 3 == 0)
+        return fuzz_ring();
     const struct fut_vector *v = &fut_test_library.vectors[take(2) % fut_test_library.vector_count];
     const struct fut_test_method *method = &fut_test_library.methods[v->method];
     sim_reset();

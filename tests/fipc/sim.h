@@ -13,5 +13,10 @@ unsigned sim_live(void);      // handles that exist
 unsigned sim_errors(void);    // deletes of handles that do not exist
 extern bool (*sim_ipc)(struct fut_msg *m); // what an IPC call does; false: PEER_CLOSED
 
+// The Memory of a ring with one slot published, which is that of the vector.
+struct fut_slot_vector;
+void *sim_ring(const struct fut_slot_vector *v);
+void *sim_ring_slot(void); // where it lies
+
 // Puts capability i of a received message into *m and the IPC buffer, as the kernel does.
 void sim_cap(struct fut_msg *m, unsigned i, fut_handle_t handle, uint64_t badge, uint32_t perms, uint32_t kind);

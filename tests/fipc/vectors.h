@@ -33,6 +33,26 @@ struct fut_test_method {
     bool oneway;
 };
 
+// A ring of records, or the events of a protocol.
+struct fut_test_ring {
+    const char *name;
+    bool events;
+    uint32_t count, size;
+    fut_status_t (*take)(void *memory); // what a fresh consumer finds in the first slot
+};
+
+struct fut_slot_vector {
+    const char *what;
+    uint16_t ring;
+    uint8_t verdict;               // UNKNOWN: an event that is passed over
+    uint16_t base;
+    uint32_t length;               // of an event, as its head says
+    uint32_t patch_at, patch_bytes;
+    uint64_t patch;
+    uint32_t sequence;
+    uint16_t ordinal;
+};
+
 struct fut_test_library {
     const char *name;
     const struct fut_test_method *methods;
@@ -40,6 +60,10 @@ struct fut_test_library {
     const struct fut_base *bases;
     const struct fut_vector *vectors;
     size_t vector_count;
+    const struct fut_test_ring *rings;
+    size_t ring_count;
+    const struct fut_slot_vector *slots;
+    size_t slot_count;
 };
 
 extern const struct fut_test_library fut_test_library;

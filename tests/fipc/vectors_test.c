@@ -76,6 +76,12 @@ static bool run_reply(const struct fut_vector *v)
     return v->verdict == FUT_VERDICT_GOOD ? status == FUT_OK : status == FUT_ERR_INVALID;
 }
 
+static bool run_slot(const struct fut_slot_vector *v)
+{
+    fut_status_t status = fut_test_library.rings[v->ring].take(sim_ring(v));
+    return status == (v->verdict == FUT_VERDICT_GOOD ? FUT_OK : v->verdict == FUT_VERDICT_UNKNOWN ? FUT_ERR_WOULD_BLOCK : FUT_ERR_INVALID);
+}
+
 int main(void)
 {
     size_t failures = 0, counts[3] = {};
@@ -87,6 +93,14 @@ int main(void)
         if (ok && sim_live() == 0 && sim_errors() == 0)
             continue;
         printf("FAILED %s%s\n", v->what, ok ? ": capabilities leaked or deleted twice" : "");
+        failures++;
+    }
+    for (size_t i = 0; i < fut_test_library.slot_count; i++) {
+        const struct fut_slot_vector *v = &fut_test_library.slots[i];
+        counts[v->verdict]++;
+        if (run_slot(v))
+            continue;
+        printf("FAILED %s\n", v->what);
         failures++;
     }
     printf("%s: %zu good, %zu invalid, %zu unknown messages, %zu failures\n", fut_test_library.name, counts[0], counts[1], counts[2], failures);

@@ -77,6 +77,8 @@ void fut_ring_detach(struct fut_ring *ring, fut_handle_t space);
 uint32_t fut_ring_refresh(struct fut_ring *ring);
 // Makes what was put or taken known to the other side, and wakes it if it asked for that.
 fut_status_t fut_ring_publish(struct fut_ring *ring);
+// Signals the other side if it asked for that.
+fut_status_t fut_ring_wake(struct fut_ring *ring);
 // Before going to sleep: publishes, and asks the other side to signal. true: do not sleep, there is something to
 // do (slots to use, the other side has closed, or the ring is broken).
 bool fut_ring_arm(struct fut_ring *ring);

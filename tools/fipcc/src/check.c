@@ -316,7 +316,7 @@ static void check_capability(const struct library *library, const struct method 
             error_at(param->at, arena_printf("write `lend %s buffer<...>`", param->name), "a buffer is always lent");
         if (reply)
             error_at(type->at, "lend a buffer<write> with the call, and fill it", "a reply cannot lend memory");
-        if (method->oneway || method->event)
+        if (method->oneway)
             error_at(type->at, nullptr, "memory is lent until the reply, and `%s` has none", method->name);
         if ((type->rights & ~3u) != 0 || type->rights == 0)
             error_at(type->at, nullptr, "a buffer is lent with read, write or both");
@@ -417,6 +417,65 @@ static bool check_message(const struct library *library, const struct method *me
     return true;
 }
 
+static void check_ordinal(const struct method *method)
+{
+    if (method->ordinal == 0 || method->ordinal > 0xffff)
+        error_at(method->ordinal_at, nullptr, "an ordinal is from 1 to 65535");
+    else if (method->ordinal >= FUT_ORDINAL_EVENTS && !method->implied)
+        error_at(method->ordinal_at, "take one below 65280", "ordinals from 65280 on belong to the framework");
+}
+
+static void check_different(const struct method *method, const struct method *other, const char *what)
+{
+    if (other->ordinal == method->ordinal) {
+        error_at(method->ordinal_at, "a number stays with its method for ever; take a new one", "the ordinal %llu is used twice", (unsigned long long)method->ordinal);
+        note_at(other->ordinal_at, "the first is here");
+    }
+    if (strcmp(other->name, method->name) == 0 || strcmp(other->c_name, method->c_name) == 0) {
+        error_at(method->implied ? other->at : method->at, method->implied || other->implied ? "a protocol with events has a method of this name, with which clients attach" : nullptr, "the %s `%s` is there twice", what, method->name);
+        if (!other->implied && !method->implied)
+            note_at(other->at, "the first is here");
+    }
+}
+
+// Events lie in slots of one size, so that the ring that holds them is one of records.
+static void check_events(const struct library *library, struct decl *protocol)
+{
+    bool snapshot = false;
+    for (unsigned i = 0; i < protocol->method_count; i++)
+        snapshot |= protocol->methods[i].snapshot;
+    if (!snapshot)
+        error_at(protocol->events[0].at, "mark it @snapshot: clients call it when they attach, and when events were lost",
+                 "a protocol with events needs a method that tells the state");
+    if (protocol->event_slots_at.source == nullptr)
+        protocol->event_slots = 64;
+    else if (protocol->event_slots == 0 || protocol->event_slots > 65536 || (protocol->event_slots & (protocol->event_slots - 1)) != 0)
+        error_at(protocol->event_slots_at, nullptr, "the number of events that wait at most is a power of two, up to 65536");
+    for (unsigned i = 0; i < protocol->event_count; i++) {
+        struct method *event = &protocol->events[i];
+        check_name(event->name, event->at);
+        event->c_name = c_identifier(snake(event->name));
+        check_ordinal(event);
+        if (strcmp(event->c_name, "lost") == 0)
+            error_at(event->at, nullptr, "`lost` is what clients get in the place of events for which there was no room");
+        for (unsigned j = 0; j < i; j++)
+            check_different(event, &protocol->events[j], "event");
+        for (unsigned j = 0; j < protocol->method_count; j++)
+            if (protocol->methods[j].ordinal == event->ordinal)
+                check_different(event, &protocol->methods[j], "event");
+        for (unsigned j = 0; j < event->request.count; j++)
+            if (event->request.params[j].type->kind == TYPE_CAP || event->request.params[j].type->kind == TYPE_BUFFER)
+                error_at(event->request.params[j].at, "let a method give it", "an event carries no capabilities");
+        if (!check_message(library, event, &event->request, false))
+            continue;
+        event->request.memory = true;
+        if (event->request.max > FUT_EVENT_MAX_BYTES)
+            error_at(event->at, "lower the bounds, or let a method tell the rest", "the event `%s` can be %u bytes; one holds %d", event->name, event->request.max, FUT_EVENT_MAX_BYTES);
+        if (event->request.max + FUT_EVENT_HEADER > protocol->event_slot)
+            protocol->event_slot = event->request.max + FUT_EVENT_HEADER;
+    }
+}
+
 static void check_protocol(const struct library *library, struct decl *protocol)
 {
     protocol->id = protocol_id(full_name_of(protocol));
@@ -425,21 +484,12 @@ static void check_protocol(const struct library *library, struct decl *protocol)
         struct method *method = &protocol->methods[i];
         check_name(method->name, method->at);
         method->c_name = c_identifier(snake(method->name));
-        if (method->ordinal == 0 || method->ordinal > 0xffff)
-            error_at(method->ordinal_at, nullptr, "an ordinal is from 1 to 65535");
-        for (unsigned j = 0; j < i; j++) {
-            const struct method *other = &protocol->methods[j];
-            if (other->ordinal == method->ordinal) {
-                error_at(method->ordinal_at, "a number stays with its method for ever; take a new one", "the ordinal %llu is used twice",
-                         (unsigned long long)method->ordinal);
-                note_at(other->ordinal_at, "the first is here");
-            }
-            if (strcmp(other->name, method->name) == 0 || strcmp(other->c_name, method->c_name) == 0) {
-                error_at(method->at, nullptr, "the method `%s` is there twice", method->name);
-                note_at(other->at, "the first is here");
-            }
-        }
-        if ((method->oneway || method->event) && method->error != nullptr)
+        check_ordinal(method);
+        for (unsigned j = 0; j < i; j++)
+            check_different(method, &protocol->methods[j], "method");
+        if (method->oneway && method->snapshot)
+            error_at(method->at, nullptr, "`%s` tells nothing: nobody replies to it", method->name);
+        if (method->oneway && method->error != nullptr)
             error_at(method->error->at, nullptr, "nobody replies to `%s`, so it has no error", method->name);
         check_message(library, method, &method->request, false);
         check_message(library, method, &method->reply, true);
@@ -449,6 +499,10 @@ static void check_protocol(const struct library *library, struct decl *protocol)
                 error_at(method->error->at, nullptr, "`%s` is %s, not an error type", method->error->name, kind_names[method->error->decl->kind]);
         }
     }
+    if (protocol->event_count != 0)
+        check_events(library, protocol);
+    else if (protocol->event_slots_at.source != nullptr)
+        error_at(protocol->event_slots_at, nullptr, "the protocol `%s` has no events", protocol->name);
 }
 
 bool check_library(struct library *library)

@@ -131,7 +131,8 @@ struct method {
     const char *doc;
     uint64_t ordinal;
     struct span ordinal_at;
-    bool oneway, event, idempotent, once, local, blocking;
+    bool oneway, idempotent, once, local, blocking, snapshot;
+    bool implied;            // not written: it comes with the protocol's events
     uint64_t deadline_ns;
     struct message request, reply;
     struct type *error;      // null: none declared
@@ -172,6 +173,11 @@ struct decl {
     enum openness openness;  // PROTOCOL
     struct method *methods;
     unsigned method_count;
+    struct method *events;   // request: what they carry
+    unsigned event_count;
+    uint64_t event_slots;    // of the ring; event_slot: bytes of each
+    struct span event_slots_at;
+    unsigned event_slot;
     struct facet *facets;
     unsigned facet_count;
     uint32_t id;
@@ -242,6 +248,9 @@ void gen_docs(const struct library *library, const char *path);
 void put_cost(const struct library *library);
 void put_decode_table(const struct library *library);
 
+void put_events_header(struct out *o, const struct decl *protocol); // gen_event.c
+void put_events_client(struct out *o, const struct decl *protocol);
+void put_events_server(struct out *o, const struct decl *protocol);
 void put_comment(struct out *o, const char *indent, const char *doc);
 void put_ring(struct out *o, const struct decl *ring);       // gen_ring.c
 void put_valid(struct out *o, const char *name, const char *c, const struct plan *plan);
@@ -249,8 +258,13 @@ size_t ring_bytes(const struct decl *ring);
 
 // gen_message.c: the code that writes and reads one direction of a method. server: the handler's side, where
 // values stand in *fut_res; otherwise in the arguments of the client function.
-void put_encode(struct out *o, const struct decl *protocol, const struct method *method, const struct message *message, const char *body, bool server);
-void put_decode(struct out *o, const struct decl *protocol, const struct message *message, const char *body, bool server, const char *fail);
+enum side {
+    SIDE_CLIENT, // request from the arguments, reply into the IPC buffer or registers
+    SIDE_SERVER,
+    SIDE_EVENT,  // body in a slot of a ring: fut_body, of fut_end bytes
+};
+void put_encode(struct out *o, const struct decl *protocol, const struct method *method, const struct message *message, const char *body, enum side side);
+void put_decode(struct out *o, const struct decl *protocol, const struct message *message, const char *body, enum side side, const char *fail);
 bool message_has_caps(const struct message *message);
 char *handler_argument(const struct library *library, const struct param *param);
 void gen_test(const struct library *library, const char *path);

@@ -38,7 +38,7 @@ static void put_method(struct out *o, const struct decl *protocol, const struct 
 {
     const char *prefix = method_prefix(protocol, method);
     const char *request = arena_printf("%s_request", prefix), *reply = arena_printf("%s_answer", prefix);
-    bool oneway = method->oneway || method->event;
+    bool oneway = method->oneway;
     put(o, "// %s.%s\n", full_name_of(protocol), method->name);
     put_body_struct(o, request, &method->request);
     put_body_struct(o, reply, &method->reply);
@@ -46,7 +46,7 @@ static void put_method(struct out *o, const struct decl *protocol, const struct 
     put(o, "    struct fut_msg fut_message = {};\n    struct fut_msg *const fut_m = &fut_message;\n");
     put(o, "    if (fut_options != nullptr)\n        fut_options->maybe = false;\n");
     put(o, "    {\n");
-    put_encode(o, protocol, method, &method->request, request, false);
+    put_encode(o, protocol, method, &method->request, request, SIDE_CLIENT);
     put(o, "    }\n");
     if (method->deadline_ns != 0)
         put(o, "    struct fut_call_options fut_default = {.deadline = fut_clock() + %lluu};\n    const struct fut_call_options *fut_how = fut_options != nullptr ? fut_options : &fut_default;\n",
@@ -69,7 +69,7 @@ static void put_method(struct out *o, const struct decl *protocol, const struct 
         put(o, "        struct fut_msg fut_copy = *fut_m;\n        return fut_call_unexpected(fut_options, &fut_copy, FUT_TAG(%s_PROTOCOL, FUT_TAG_ERROR, 0, 0, 2, %llu));\n    }\n",
             protocol->upper, (unsigned long long)method->ordinal);
         const char *fail = method->reply.caps == 0 ? "return FUT_ERR_INVALID" : "return fut_caps_drop(fut_m)";
-        put_decode(o, protocol, &method->reply, reply, false, fail);
+        put_decode(o, protocol, &method->reply, reply, SIDE_CLIENT, fail);
         put_results(o, protocol, method);
         put(o, "    return FUT_OK;\n}\n");
     }
@@ -87,6 +87,9 @@ void gen_client(const struct library *library, const char *path)
     for (unsigned i = 0; i < library->decl_count; i++)
         for (unsigned j = 0; j < library->decls[i]->method_count; j++)
             put_method(&o, library->decls[i], &library->decls[i]->methods[j]);
+    for (unsigned i = 0; i < library->decl_count; i++)
+        if (library->decls[i]->event_count != 0)
+            put_events_client(&o, library->decls[i]);
     if (fclose(o.file) != 0)
         fatal("cannot write %s", path);
 }

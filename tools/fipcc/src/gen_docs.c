@@ -52,12 +52,19 @@ static void put_type(struct out *o, const struct decl *decl)
     put(o, "\n");
 }
 
+static void put_event(struct out *o, const struct decl *protocol, const struct method *event)
+{
+    put(o, "### %llu event `%s`\n\n```\nevent %s%s\n```\n\n", (unsigned long long)event->ordinal, event->name, event->name, params_text(protocol->library, &event->request));
+    put_doc(o, event->doc);
+    put(o, "- %u to %u bytes; C: `%s_send_%s`, `struct %s_handlers.%s`.\n\n", event->request.fixed, event->request.max, protocol->prefix, snake(event->name), protocol->prefix, event->c_name);
+}
+
 static void put_method(struct out *o, const struct decl *protocol, const struct method *method)
 {
     const struct library *library = protocol->library;
-    put(o, "### %llu `%s`\n\n```\n%s%s", (unsigned long long)method->ordinal, method->name, method->oneway ? "oneway " : method->event ? "event " : "", method->name);
+    put(o, "### %llu `%s`\n\n```\n%s%s", (unsigned long long)method->ordinal, method->name, method->oneway ? "oneway " : "", method->name);
     put(o, "%s", params_text(library, &method->request));
-    if (!method->oneway && !method->event)
+    if (!method->oneway)
         put(o, " -> %s", params_text(library, &method->reply));
     if (method->error != nullptr && method->error->decl != nullptr)
         put(o, " error %s", method->error->name);
@@ -71,6 +78,8 @@ static void put_method(struct out *o, const struct decl *protocol, const struct 
         put(o, "- *local*: never leaves the machine.\n");
     if (method->blocking)
         put(o, "- *blocking*: may wait; a waiting call can be cancelled.\n");
+    if (method->snapshot)
+        put(o, "- *snapshot*: tells the state that the events change; to be called after attaching, and after a loss.\n");
     if (method->deadline_ns != 0)
         put(o, "- default deadline: %llu ns.\n", (unsigned long long)method->deadline_ns);
     const char *facets = "";
@@ -79,7 +88,7 @@ static void put_method(struct out *o, const struct decl *protocol, const struct 
             facets = arena_printf("%s%s`%s`", facets, *facets != 0 ? ", " : "", protocol->facets[i].name);
     if (protocol->facet_count != 0)
         put(o, "- facets: %s.\n", *facets != 0 ? facets : "none; only an unrestricted Session may call it");
-    put(o, "- request: %s; reply: %s.\n- C: `%s`.\n\n", form_text(&method->request), method->oneway || method->event ? "none" : form_text(&method->reply),
+    put(o, "- request: %s; reply: %s.\n- C: `%s`.\n\n", form_text(&method->request), method->oneway ? "none" : form_text(&method->reply),
         client_signature(protocol, method, "", false));
 }
 
@@ -107,6 +116,10 @@ void gen_docs(const struct library *library, const char *path)
             put(&o, "\n");
         for (unsigned j = 0; j < protocol->method_count; j++)
             put_method(&o, protocol, &protocol->methods[j]);
+        if (protocol->event_count != 0)
+            put(&o, "Events go through a ring of %llu slots of %u bytes, one for each client that attaches.\n\n", (unsigned long long)protocol->event_slots, protocol->event_slot);
+        for (unsigned j = 0; j < protocol->event_count; j++)
+            put_event(&o, protocol, &protocol->events[j]);
     }
     bool heading = false;
     for (unsigned i = 0; i < library->decl_count; i++) {
@@ -133,11 +146,16 @@ void put_cost(const struct library *library)
     for (unsigned i = 0; i < library->decl_count; i++)
         for (unsigned j = 0; j < library->decls[i]->method_count; j++) {
             const struct method *m = &library->decls[i]->methods[j];
-            for (int reply = 0; reply <= !(m->oneway || m->event); reply++) {
+            for (int reply = 0; reply <= !m->oneway; reply++) {
                 const struct message *message = reply ? &m->reply : &m->request;
                 printf("%s.%s %s %s words=%u fixed=%u max=%u copies=%u caps=%u leases=%u\n", full_name_of(library->decls[i]), m->name, reply ? "reply" : "request",
                        message->memory ? "M" : "R", message->memory ? 1 : message->fixed / 8, message->fixed, message->max, message->memory ? (reply ? 2 : 3) : 0, message->caps, message->leases);
             }
+        }
+    for (unsigned i = 0; i < library->decl_count; i++)
+        for (unsigned j = 0; j < library->decls[i]->event_count; j++) {
+            const struct method *e = &library->decls[i]->events[j];
+            printf("%s.%s event ring fixed=%u max=%u copies=2 slots=%llu\n", full_name_of(library->decls[i]), e->name, e->request.fixed, e->request.max, (unsigned long long)library->decls[i]->event_slots);
         }
 }
 
@@ -148,7 +166,7 @@ void put_decode_table(const struct library *library)
         for (unsigned j = 0; j < library->decls[i]->method_count; j++) {
             const struct method *m = &library->decls[i]->methods[j];
             printf("0x%08x %llu %s.%s", library->decls[i]->id, (unsigned long long)m->ordinal, full_name_of(library->decls[i]), m->name);
-            for (int reply = 0; reply <= !(m->oneway || m->event); reply++) {
+            for (int reply = 0; reply <= !m->oneway; reply++) {
                 const struct message *message = reply ? &m->reply : &m->request;
                 printf(reply ? " ->" : " ");
                 for (unsigned k = 0; k < message->count; k++) {
@@ -159,6 +177,14 @@ void put_decode_table(const struct library *library)
                         printf(" %s@%u:%s", p->name, p->offset, type_text(library, p->type));
                 }
             }
+            printf("\n");
+        }
+    for (unsigned i = 0; i < library->decl_count; i++)
+        for (unsigned j = 0; j < library->decls[i]->event_count; j++) {
+            const struct method *e = &library->decls[i]->events[j];
+            printf("0x%08x %llu event %s.%s", library->decls[i]->id, (unsigned long long)e->ordinal, full_name_of(library->decls[i]), e->name);
+            for (unsigned k = 0; k < e->request.count; k++)
+                printf(" %s@%u:%s", e->request.params[k].name, e->request.params[k].offset, type_text(library, e->request.params[k].type));
             printf("\n");
         }
 }

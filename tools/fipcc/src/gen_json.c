@@ -114,12 +114,25 @@ static void put_protocol(struct out *o, const struct decl *protocol)
             }
         put(o, "}}");
     }
-    put(o, "},\n      \"methods\": {");
+    put(o, "},\n");
+    if (protocol->event_count != 0) {
+        put(o, "      \"event_slots\": \"%llu\",\n      \"event_bytes\": \"%u\",\n      \"events\": {", (unsigned long long)protocol->event_slots, protocol->event_slot);
+        for (unsigned i = 0; i < protocol->event_count; i++) {
+            const struct method *e = &protocol->events[i];
+            put(o, "%s\n        \"%llu\": {\n          \"name\": \"%s\",\n          \"doc\": ", i == 0 ? "" : ",", (unsigned long long)e->ordinal, e->name);
+            put_string(o, e->doc != nullptr ? e->doc : "");
+            put(o, ",\n");
+            put_message(o, protocol->library, "body", &e->request);
+            put(o, "\n        }");
+        }
+        put(o, "},\n");
+    }
+    put(o, "      \"methods\": {");
     for (unsigned i = 0; i < protocol->method_count; i++) {
         const struct method *m = &protocol->methods[i];
-        put(o, "%s\n        \"%llu\": {\n          \"name\": \"%s\",\n          \"class\": \"%s%s%s%s%s\",\n          \"deadline_ns\": \"%llu\",\n          \"error\": \"%s\",\n", i == 0 ? "" : ",",
-            (unsigned long long)m->ordinal, m->name, m->oneway ? "oneway" : m->event ? "event" : "call", m->idempotent ? " idempotent" : "", m->once ? " once" : "",
-            m->local ? " local" : "", m->blocking ? " blocking" : "", (unsigned long long)m->deadline_ns,
+        put(o, "%s\n        \"%llu\": {\n          \"name\": \"%s\",\n          \"class\": \"%s%s%s%s%s%s\",\n          \"deadline_ns\": \"%llu\",\n          \"error\": \"%s\",\n", i == 0 ? "" : ",",
+            (unsigned long long)m->ordinal, m->name, m->oneway ? "oneway" : "call", m->idempotent ? " idempotent" : "", m->once ? " once" : "",
+            m->local ? " local" : "", m->blocking ? " blocking" : "", m->snapshot ? " snapshot" : "", (unsigned long long)m->deadline_ns,
             m->error != nullptr && m->error->decl != nullptr ? qualified(protocol->library, m->error->decl) : "");
         put(o, "          \"doc\": ");
         put_string(o, m->doc != nullptr ? m->doc : "");

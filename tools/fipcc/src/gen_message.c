@@ -62,15 +62,16 @@ static void put_caps(struct out *o, const struct message *message, const char *s
         put(o, "    fut_m->caps01 = fut_cap[0] | (uint64_t)fut_cap[1] << 32;\n    fut_m->caps23 = fut_cap[2] | (uint64_t)fut_cap[3] << 32;\n");
 }
 
-void put_encode(struct out *o, const struct decl *protocol, const struct method *method, const struct message *message, const char *body, bool server)
+void put_encode(struct out *o, const struct decl *protocol, const struct method *method, const struct message *message, const char *body, enum side side)
 {
+    const bool server = side == SIDE_SERVER;
     const char *source = server ? "fut_res->" : "";
     // What the caller got wrong is found before anything is written.
     for (unsigned i = 0; i < message->count; i++) {
         const struct param *param = &message->params[i];
         if (is_view(param->type)) {
             put(o, "    if (%s%s.len > %llu)\n        return FUT_ERR_TOO_BIG;\n", source, param->c_name, (unsigned long long)param->type->count);
-            if (message->variables > 1)
+            if (message->variables > 1 && side != SIDE_EVENT)
                 put(o, "    if (%s%s.len != 0 && fut_in_ipc_buffer(%s%s.data))\n        return FUT_ERR_ARGUMENT;\n", source, param->c_name, source, param->c_name);
         } else if (param->type->kind == TYPE_CAP && !param->type->optional) {
             put(o, "    if (%s%s%s == FUT_HANDLE_NONE)\n        return FUT_ERR_HANDLE;\n", source, param->c_name, handle_member(param->type));
@@ -104,7 +105,7 @@ void put_encode(struct out *o, const struct decl *protocol, const struct method 
     if (message->caps != 0)
         put_caps(o, message, source);
     if (message->memory) {
-        if (message->variables != 0 || message->fixed != 0)
+        if ((message->variables != 0 || message->fixed != 0) && side != SIDE_EVENT)
             put(o, "    uint8_t *fut_body = fut_ipc_buffer()->body;\n");
         put(o, "    size_t fut_at = %u;\n", message->fixed);
         for (unsigned i = 0; i < message->count; i++) {
@@ -117,6 +118,8 @@ void put_encode(struct out *o, const struct decl *protocol, const struct method 
         }
         if (message->fixed != 0)
             put(o, "    __builtin_memcpy(fut_body, &fut_v, sizeof fut_v);\n");
+        if (side == SIDE_EVENT)
+            return;
         put(o, "    fut_m->w[0] = fut_at;\n");
     } else if (message->fixed != 0) {
         put(o, "    __builtin_memcpy(fut_m->w, &fut_v, sizeof fut_v);\n");
@@ -191,13 +194,17 @@ static void put_cap_check(struct out *o, const struct param *param, bool server,
         cap_info[type->cap].object, rights, fail);
 }
 
-void put_decode(struct out *o, const struct decl *protocol, const struct message *message, const char *body, bool server, const char *fail)
+void put_decode(struct out *o, const struct decl *protocol, const struct message *message, const char *body, enum side side, const char *fail)
 {
     (void)protocol;
+    const bool server = side == SIDE_SERVER;
     const char *words = "fut_m->w";
     if (message->memory) {
-        put(o, "    const size_t fut_end = fut_m->w[0];\n    if (fut_end < %u || fut_end > FUT_IPC_BODY_SIZE)\n        %s;\n", message->fixed, fail);
-        if (message->variables != 0 || message->fixed != 0)
+        if (side == SIDE_EVENT)
+            put(o, "    if (fut_end < %u || fut_end > %u)\n        %s;\n", message->fixed, message->max, fail);
+        else
+            put(o, "    const size_t fut_end = fut_m->w[0];\n    if (fut_end < %u || fut_end > FUT_IPC_BODY_SIZE)\n        %s;\n", message->fixed, fail);
+        if ((message->variables != 0 || message->fixed != 0) && side != SIDE_EVENT)
             put(o, "    const uint8_t *fut_body = %s;\n", server ? "fut_serve_arguments(fut_req, fut_m)" : "fut_ipc_buffer()->body");
         put(o, "    %ssize_t fut_at = %u;\n", message->variables == 0 ? "const " : "", message->fixed);
         if (message->fixed != 0)

@@ -9,7 +9,7 @@ static void put_serve(struct out *o, const struct decl *protocol, const struct m
     const char *prefix = method_prefix(protocol, method);
     const char *request = arena_printf("%s_request", prefix);
     const struct message *reply = &method->reply;
-    bool oneway = method->oneway || method->event;
+    bool oneway = method->oneway;
     put(o, "static bool %s_serve(struct fut_request *fut_req, struct fut_msg *fut_m)\n{\n    const struct %s_ops *fut_ops = fut_req->ops;\n", prefix, protocol->prefix);
     if (method->facets != 0)
         put(o, "    if ((fut_req->perms & 0x%04xu) == 0)\n        return fut_serve_facet(fut_req, fut_m);\n", method->facets);
@@ -19,7 +19,7 @@ static void put_serve(struct out *o, const struct decl *protocol, const struct m
     put(o, "    if (%sfut_req->oneway)\n        return fut_serve_invalid(fut_req, fut_m);\n", oneway ? "!" : "");
     put(o, counted ? "    if ((fut_m->tag & ~FUT_TAG(0, 0, 0, 15, 0, 0)) != %s)\n" : "    if (fut_m->tag != %s)\n", request_tag(protocol, method, !counted));
     put(o, "        return fut_serve_invalid(fut_req, fut_m);\n");
-    put_decode(o, protocol, &method->request, request, true, "return fut_serve_invalid(fut_req, fut_m)");
+    put_decode(o, protocol, &method->request, request, SIDE_SERVER, "return fut_serve_invalid(fut_req, fut_m)");
     char *arguments = arena_printf("fut_req");
     for (unsigned i = 0; i < method->request.count; i++) {
         const struct param *param = &method->request.params[i];
@@ -68,7 +68,7 @@ static void put_reply(struct out *o, const struct decl *protocol, const struct m
     put(o, "static fut_status_t %s_encode(struct fut_msg *fut_m%s)\n{\n", prefix, result);
     if (method->reply.memory || method->reply.caps == 0)
         put(o, "    fut_m->caps01 = fut_m->caps23 = 0;\n");
-    put_encode(o, protocol, method, &method->reply, answer, true);
+    put_encode(o, protocol, method, &method->reply, answer, SIDE_SERVER);
     unsigned used = method->reply.memory ? 1 : method->reply.fixed / 8;
     if (used < 8) {
         put(o, "    ");
@@ -98,7 +98,7 @@ void gen_server(const struct library *library, const char *path)
             put(&o, "// %s.%s\n", full_name_of(protocol), method->name);
             put_body_struct(&o, arena_printf("%s_request", prefix), &method->request);
             put_body_struct(&o, arena_printf("%s_answer", prefix), &method->reply);
-            if (!method->oneway && !method->event)
+            if (!method->oneway)
                 put_reply(&o, protocol, method);
             put_serve(&o, protocol, method);
         }
@@ -106,6 +106,8 @@ void gen_server(const struct library *library, const char *path)
         for (unsigned j = 0; j < protocol->method_count; j++)
             put(&o, "    case %llu: return %s_serve(fut_req, fut_m);\n", (unsigned long long)protocol->methods[j].ordinal, method_prefix(protocol, &protocol->methods[j]));
         put(&o, "    default: return fut_serve_unknown(fut_req, fut_m);\n    }\n}\n\n");
+        if (protocol->event_count != 0)
+            put_events_server(&o, protocol);
     }
     if (fclose(o.file) != 0)
         fatal("cannot write %s", path);

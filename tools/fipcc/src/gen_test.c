@@ -24,7 +24,10 @@ struct test {
     const struct message *message;
     bool reply;
     unsigned method_index, base, bases, vectors;
-    FILE *base_file, *vector_file;
+    const char *ring; // not null: vectors are slots of this ring, or of these events
+    unsigned ring_index, ring_vectors;
+    uint64_t ordinal;
+    FILE *base_file, *vector_file, *ring_file;
 };
 
 static void set(uint8_t *at, unsigned size, uint64_t value)
@@ -116,6 +119,7 @@ struct vector {
     int cap_wrong;           // 1 + index of a capability that is wrong; 0: none
     uint32_t wrong_type, wrong_rights;
     bool home;               // typed client ends come home
+    uint32_t sequence;       // events
 };
 
 static uint32_t required_rights(const struct type *type)
@@ -141,6 +145,12 @@ static uint32_t required_rights(const struct type *type)
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     static const char *const verdicts[] = {"FUT_VERDICT_GOOD", "FUT_VERDICT_INVALID", "FUT_VERDICT_UNKNOWN"};
+    if (t->ring != nullptr) {
+        fprintf(t->ring_file, "    {\"%s: %s\", %u, %s, %u, %u, %u, %u, 0x%llxu, %uu, %llu},\n", t->ring, what, t->ring_index, verdicts[v.verdict], v.base, v.length, v.patch_at, v.patch_bytes,
+                (unsigned long long)v.patch, v.sequence, (unsigned long long)(t->ordinal ^ v.tag_xor));
+        t->ring_vectors++;
+        return;
+    }
     unsigned caps = 0;
     char *list = arena_printf("%s", "");
     for (unsigned i = 0; i < message->count; i++) {
@@ -177,10 +187,8 @@ static uint64_t word_at(const struct body *body, unsigned at, unsigned bytes)
 }
 
 // Everything that is wrong with the fixed part in one bit or one value.
-static void bad_fixed(struct test *t, struct vector v, const struct body *body)
+static void bad_fixed(struct test *t, struct vector v, const struct body *body, struct plan plan)
 {
-    const struct message *message = t->message;
-    struct plan plan = plan_of_message(message);
     v.verdict = INVALID;
     v.patch_bytes = 1;
     unsigned emitted = 0;
@@ -304,7 +312,7 @@ static void put_message(struct test *t, const struct message *message, bool repl
         add(t, v, "client ends that come home");
         v.home = false;
     }
-    bad_fixed(t, v, &some);
+    bad_fixed(t, v, &some, plan_of_message(message));
     bad_variable(t, v, &some);
     bad_caps(t, v);
     v.verdict = INVALID;
@@ -346,6 +354,85 @@ static void put_message(struct test *t, const struct message *message, bool repl
         v.tag_xor = 0x8000;
         add(t, v, "an unknown method");
     }
+}
+
+// A slot of a ring of records.
+static void put_records(struct test *t, const struct decl *ring)
+{
+    const struct type *element = ring->slots->element;
+    t->ring = ring->name;
+    t->ordinal = 0;
+    struct body least = {arena_alloc(ring->size), ring->size}, most = {arena_alloc(ring->size), ring->size};
+    fill(least.data, element, false);
+    fill(most.data, element, true);
+    struct vector v = {.verdict = GOOD, .base = add_base(t, least), .length = ring->size};
+    add(t, v, "the least");
+    v.base = add_base(t, most);
+    add(t, v, "the greatest");
+    bad_fixed(t, v, &most, plan_of_type(element));
+    t->ring = nullptr;
+    t->ring_index++;
+}
+
+static void put_event(struct test *t, const struct decl *protocol, const struct method *event)
+{
+    const struct message *message = &event->request;
+    t->ring = arena_printf("%s event %s", protocol->name, event->name);
+    t->ordinal = event->ordinal;
+    t->message = message;
+    struct body least = make_body(message, false, 0, false), some = make_body(message, true, 3, false), most = make_body(message, true, UINT32_MAX, false);
+    struct vector v = {.verdict = GOOD, .base = add_base(t, least), .length = least.length};
+    add(t, v, "the least");
+    v.base = add_base(t, most);
+    v.length = most.length;
+    add(t, v, "the greatest");
+    v.sequence = INT32_MAX;
+    add(t, v, "after a loss");
+    v.sequence = 0x80000000;
+    v.verdict = INVALID;
+    add(t, v, "a number that was there before");
+    v.sequence = 0;
+    v.base = add_base(t, some);
+    v.length = some.length;
+    bad_fixed(t, v, &some, plan_of_message(message));
+    bad_variable(t, v, &some);
+    for (unsigned length = 0; length < some.length; length += length % 8 == 0 && length + 8 < some.length ? 8 : 1) {
+        v.length = length;
+        add(t, v, "cut to %u bytes", length);
+    }
+    v.length = some.length + 8;
+    add(t, v, "8 bytes too long");
+    v.length = 0xffff;
+    add(t, v, "longer than its slot");
+    v.length = some.length;
+    v.tag_xor = 0x4000;
+    v.verdict = protocol->openness == OPENNESS_CLOSED ? INVALID : UNKNOWN;
+    add(t, v, "an unknown event");
+    t->ring = nullptr;
+}
+
+static char *put_takes(struct out *o, const struct library *library)
+{
+    char *list = arena_printf("%s", "");
+    for (unsigned i = 0; i < library->decl_count; i++) {
+        const struct decl *decl = library->decls[i];
+        if (decl->kind == DECL_RING && decl->slots->element != nullptr) {
+            const char *name = decl->prefix;
+            put(o, "static fut_status_t take_%s(void *memory)\n{\n    struct %s_consumer end;\n    %s record;\n", name, name, c_type(decl->slots->element));
+            put(o, "    %s_consumer_attach(&end, memory, FUT_HANDLE_NONE, 0);\n    return %s_pop(&end, &record);\n}\n", name, name);
+            list = arena_printf("%s    {\"%s\", false, %s_COUNT, %u, take_%s},\n", list, decl->name, decl->upper, decl->size, name);
+        }
+    }
+    for (unsigned i = 0; i < library->decl_count; i++) {
+        const struct decl *decl = library->decls[i];
+        if (decl->event_count == 0)
+            continue;
+        const char *name = decl->prefix;
+        put(o, "static fut_status_t take_%s(void *memory)\n{\n    static struct %s_listener listener;\n    struct %s_event event;\n    listener.events = (struct fut_listener){};\n", name, name, name);
+        put(o, "    fut_ring_attach(&listener.events.ring, false, memory, %s_EVENTS_COUNT, %s_EVENTS_SLOT, FUT_HANDLE_NONE, 0);\n    return %s_events_next(&listener, &event);\n}\n", decl->upper, decl->upper, name);
+        list = arena_printf("%s    {\"events of %s\", true, %s_EVENTS_COUNT, %s_EVENTS_SLOT, take_%s},\n", list, decl->name, decl->upper, decl->upper, name);
+    }
+    return list;
 }
 
 static void put_handler(struct out *o, const struct decl *protocol, const struct method *method)
@@ -416,8 +503,8 @@ static void copy_file(FILE *from, FILE *to)
 
 void gen_test(const struct library *library, const char *path)
 {
-    struct test t = {.o = {fopen(path, "w")}, .base_file = tmpfile(), .vector_file = tmpfile()};
-    if (t.o.file == nullptr || t.base_file == nullptr || t.vector_file == nullptr)
+    struct test t = {.o = {fopen(path, "w")}, .base_file = tmpfile(), .vector_file = tmpfile(), .ring_file = tmpfile()};
+    if (t.o.file == nullptr || t.base_file == nullptr || t.vector_file == nullptr || t.ring_file == nullptr)
         fatal("cannot write %s", path);
     struct out *o = &t.o;
     put(o, "// Generated by fipcc from %s.fipc: golden messages and fuzzing. Do not edit.\n#include <fipc/%s.h>\n#include <vectors.h>\n\nuint64_t fut_test_handled;\n\n",
@@ -435,7 +522,7 @@ void gen_test(const struct library *library, const char *path)
         put(o, "};\nstatic const struct fut_service service_%s = {%s_PROTOCOL, %s_dispatch, &ops_%s};\n", protocol->prefix, protocol->upper, protocol->prefix, protocol->prefix);
         for (unsigned j = 0; j < protocol->method_count; j++) {
             const struct method *method = &protocol->methods[j];
-            bool oneway = method->oneway || method->event;
+            bool oneway = method->oneway;
             put_call(o, protocol, method);
             methods = arena_printf("%s    {\"%s.%s\", &service_%s, call_%s, %s},\n", methods, protocol->name, method->name, protocol->prefix, method_prefix(protocol, method),
                                    oneway ? "true" : "false");
@@ -447,13 +534,25 @@ void gen_test(const struct library *library, const char *path)
             t.method_index++;
         }
     }
+    char *takes = put_takes(o, library);
+    for (unsigned i = 0; i < library->decl_count; i++)
+        if (library->decls[i]->kind == DECL_RING && library->decls[i]->slots->element != nullptr)
+            put_records(&t, library->decls[i]);
+    for (unsigned i = 0; i < library->decl_count; i++) {
+        for (unsigned j = 0; j < library->decls[i]->event_count; j++)
+            put_event(&t, library->decls[i], &library->decls[i]->events[j]);
+        t.ring_index += library->decls[i]->event_count != 0;
+    }
     copy_file(t.base_file, o->file);
     put(o, "static const struct fut_base bases[] = {\n");
     for (unsigned i = 0; i < t.bases; i++)
         put(o, "    {base%u, BASE%u_LENGTH},\n", i, i);
     put(o, "    {}\n};\nstatic const struct fut_test_method methods[] = {\n%s    {}\n};\nstatic const struct fut_vector vectors[] = {\n", methods);
     copy_file(t.vector_file, o->file);
-    put(o, "    {}\n};\nconst struct fut_test_library fut_test_library = {\"%s\", methods, %u, bases, vectors, %u};\n", library->full, t.method_index, t.vectors);
+    put(o, "    {}\n};\nstatic const struct fut_test_ring rings[] = {\n%s    {}\n};\nstatic const struct fut_slot_vector slots[] = {\n", takes);
+    copy_file(t.ring_file, o->file);
+    put(o, "    {}\n};\nconst struct fut_test_library fut_test_library = {\"%s\", methods, %u, bases, vectors, %u, rings, %u, slots, %u};\n", library->full, t.method_index, t.vectors, t.ring_index,
+        t.ring_vectors);
     if (fclose(o->file) != 0)
         fatal("cannot write %s", path);
 }

@@ -130,14 +130,14 @@ static void compare_class(const char *where, const char *old, const char *new)
         {"local", false, true, "", "programs on other hosts call it, and could no longer"},
         {"blocking", false, true, "", "callers that must not wait call it"},
         {"oneway", true, true, "its callers do not wait for a reply", "its callers wait for a reply"},
-        {"event", true, true, "clients wait for it as an event", "clients call it as a method"},
+        {"snapshot", true, false, "clients rely on it to tell what they have missed", ""},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         bool before = word_in(old, words[i].word), now = word_in(new, words[i].word);
         if (before && !now && words[i].gone_breaks)
-            report(i < 4 ? "meaning" : "wire", words[i].gone, "%s is no longer %s%s", where, i < 4 ? "@" : "", words[i].word);
+            report(i != 4 ? "meaning" : "wire", words[i].gone, "%s is no longer %s%s", where, i != 4 ? "@" : "", words[i].word);
         if (!before && now && words[i].new_breaks)
-            report(i < 4 ? "meaning" : "wire", words[i].added, "%s is now %s%s", where, i < 4 ? "@" : "", words[i].word);
+            report(i != 4 ? "meaning" : "wire", words[i].added, "%s is now %s%s", where, i != 4 ? "@" : "", words[i].word);
     }
 }
 
@@ -158,10 +158,12 @@ static bool gains_right(const char *old, const char *new, char *which, size_t si
     return false;
 }
 
-static void compare_message(const char *where, const struct json *old, const struct json *new, bool reply)
+enum direction { REQUEST, REPLY, EVENT };
+static void compare_message(const char *where, const struct json *old, const struct json *new, enum direction direction)
 {
     const struct json *was = get(old, "params"), *is = get(new, "params");
-    const char *what = reply ? "reply" : "request";
+    const bool reply = direction == REPLY;
+    const char *what = reply ? "reply" : direction == EVENT ? "body" : "request";
     if (was->count != is->count) {
         report("wire", "both sides check the whole message; make a new method with a new ordinal instead", "the %s of %s has %u parameters, and had %u", what, where, is->count, was->count);
         return;
@@ -215,9 +217,27 @@ static void compare_protocol(const char *name, const struct json *old, const str
             report("meaning", "callers rely on how long it takes at most", "%s has another default deadline", where);
         if (!same(a, b, "error"))
             report("source", "callers compare with the values of the old type", "%s fails with `%s`, and failed with `%s`", where, text(b, "error"), text(a, "error"));
-        compare_message(where, get(a, "request"), get(b, "request"), false);
-        compare_message(where, get(a, "reply"), get(b, "reply"), true);
+        compare_message(where, get(a, "request"), get(b, "request"), REQUEST);
+        compare_message(where, get(a, "reply"), get(b, "reply"), REPLY);
     }
+    const struct json *told = get(old, "events"), *tells = get(new, "events");
+    for (unsigned i = 0; i < told->count; i++) {
+        const struct json *a = &told->member[i], *b = get(tells, a->key);
+        const char *where = arena_printf("%s.%s", name, text(a, "name"));
+        if (!has(tells, a->key)) {
+            report("meaning", "clients wait for it", "the event %s (ordinal %s) is gone", where, a->key);
+            continue;
+        }
+        if (!same(a, b, "name"))
+            report("source", "servers send it and clients handle it by its name", "the event %s is now called %s", where, text(b, "name"));
+        compare_message(where, get(a, "body"), get(b, "body"), EVENT);
+    }
+    for (unsigned i = 0; i < tells->count && told->count != 0; i++)
+        if (!has(told, tells->member[i].key) && strcmp(text(new, "unknown"), "closed") == 0)
+            report("wire", "clients of a closed protocol refuse what they do not know; let a new protocol tell it", "the protocol %s has a new event %s", name, text(&tells->member[i], "name"));
+    if (told->count != 0 && tells->count != 0 && (!same(old, new, "event_slots") || !same(old, new, "event_bytes")))
+        report("wire", "both sides compute with the size of the ring", "the events of %s have %s slots of %s bytes, and had %s of %s", name, text(new, "event_slots"), text(new, "event_bytes"),
+               text(old, "event_slots"), text(old, "event_bytes"));
     const struct json *facets = get(new, "facets");
     for (unsigned i = 0; i < get(old, "facets")->count; i++) {
         const struct json *a = &get(old, "facets")->member[i], *b = get(facets, a->key);

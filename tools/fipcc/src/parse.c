@@ -3,6 +3,7 @@
 // Tokens to the tree, by recursive descent. After an error the parser skips to the next ; or } and goes on,
 // so that one run shows several errors. Names are resolved later (check.c).
 #include "fipcc.h"
+#include "futura_limits.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -432,7 +433,7 @@ static void parse_facet(struct parser *p, struct decl *decl, const char *doc)
 
 static void parse_annotations(struct parser *p, struct method *method)
 {
-    static const char *const known[] = {"idempotent", "local", "blocking", "deadline"};
+    static const char *const known[] = {"idempotent", "local", "blocking", "snapshot", "deadline"};
     while (!p->failed && accept(p, '@')) {
         struct span at;
         const char *word = name(p, "an annotation", &at);
@@ -444,6 +445,8 @@ static void parse_annotations(struct parser *p, struct method *method)
             method->local = true;
         else if (strcmp(word, "blocking") == 0)
             method->blocking = true;
+        else if (strcmp(word, "snapshot") == 0)
+            method->snapshot = true;
         else if (strcmp(word, "deadline") == 0) {
             expect(p, '(', "`@deadline`");
             uint64_t n = p->failed ? 0 : number(p, "a time");
@@ -456,11 +459,65 @@ static void parse_annotations(struct parser *p, struct method *method)
                 error_at(at, nullptr, "this deadline is out of range");
             expect(p, ')', "the deadline");
         } else if (!p->failed) {
-            const char *near = nearest_name(word, known, 4);
-            error_at(at, near != nullptr ? arena_printf("did you mean `@%s`?", near) : "annotations are @idempotent, @local, @blocking and @deadline(5 s)",
+            const char *near = nearest_name(word, known, sizeof known / sizeof *known);
+            error_at(at, near != nullptr ? arena_printf("did you mean `@%s`?", near) : "annotations are @idempotent, @local, @blocking, @snapshot and @deadline(5 s)",
                      "there is no annotation `@%s`", word);
         }
     }
+}
+
+// event NUMBER NAME(what it carries);
+static void parse_event(struct parser *p, struct decl *decl, const char *doc)
+{
+    if (decl->event_count % 16 == 0)
+        decl->events = realloc(decl->events, (decl->event_count + 16) * sizeof *decl->events);
+    struct method *event = &decl->events[decl->event_count];
+    *event = (struct method){.doc = doc, .oneway = true};
+    event->ordinal_at = peek(p)->at;
+    event->ordinal = number(p, "an ordinal");
+    if (!p->failed)
+        event->name = name(p, "the name of an event", &event->at);
+    if (!p->failed)
+        event->request.params = parse_params(p, &event->request.count);
+    if (!p->failed && peek(p)->kind == TOKEN_ARROW) {
+        error_at(peek(p)->at, nullptr, "an event like `%s` has no results: nobody replies to it", event->name);
+        p->failed = true;
+    }
+    expect(p, ';', "the event");
+    if (!p->failed)
+        decl->event_count++;
+}
+
+static struct param *made_param(const char *name, struct span at, enum mode mode, struct type type)
+{
+    struct param *param = arena_alloc(sizeof *param);
+    struct type *copy = arena_alloc(sizeof *copy);
+    *copy = type;
+    copy->at = at;
+    *param = (struct param){.name = name, .at = at, .mode = mode, .type = copy};
+    return param;
+}
+
+// Who wants the events of a protocol calls this method, which every protocol with events has.
+static void add_events_method(struct decl *decl)
+{
+    struct span at = decl->events[0].at;
+    if (decl->method_count % 16 == 0)
+        decl->methods = realloc(decl->methods, (decl->method_count + 16) * sizeof *decl->methods);
+    struct method *method = &decl->methods[decl->method_count++];
+    *method = (struct method){
+        .name = "Events", .at = at, .ordinal = FUT_ORDINAL_EVENTS, .ordinal_at = at, .local = true, .implied = true,
+        .doc = "Gives a ring of events. wake is signalled with these bits when its reader sleeps and there is one; life, if given, is a\n"
+               "Session of the client's own Channel, which ends when the server no longer knows the client.",
+    };
+    struct param *wake = made_param("wake", at, MODE_DUP, (struct type){.kind = TYPE_CAP, .cap = CAP_EVENT}),
+                 *bits = made_param("bits", at, MODE_NONE, (struct type){.kind = TYPE_INT, .base = BASE_U64}),
+                 *life = made_param("life", at, MODE_MOVE, (struct type){.kind = TYPE_CAP, .cap = CAP_CLIENT, .name = "any", .optional = true});
+    method->request.params = arena_alloc(3 * sizeof *wake);
+    method->request.params[0] = *wake, method->request.params[1] = *bits, method->request.params[2] = *life;
+    method->request.count = 3;
+    method->reply.params = made_param("ring", at, MODE_DUP, (struct type){.kind = TYPE_CAP, .cap = CAP_MEM, .rights = 0xb, .rights_text = "FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MAP"});
+    method->reply.count = 1;
 }
 
 static void parse_method(struct parser *p, struct decl *decl)
@@ -468,6 +525,25 @@ static void parse_method(struct parser *p, struct decl *decl)
     const char *doc = peek(p)->doc;
     if (accept_word(p, "facet")) {
         parse_facet(p, decl, doc);
+        return;
+    }
+    const struct token *second = &p->tokens[p->at + 1 < p->count ? p->at + 1 : p->at];
+    if (is_word(peek(p), "event") && !is_punct(second, '(')) {
+        next(p);
+        parse_event(p, decl, doc);
+        return;
+    }
+    if (is_word(peek(p), "events") && !is_punct(second, '(')) {
+        struct type slots = {};
+        next(p);
+        parse_count(p, &slots, "the number of events that wait at most");
+        if (slots.count_name != nullptr)
+            error_at(slots.count_at, nullptr, "the number of events is written as a number");
+        if (decl->event_slots != 0)
+            error_at(slots.count_at, nullptr, "the number of events is there twice");
+        decl->event_slots = slots.count;
+        decl->event_slots_at = slots.count_at;
+        expect(p, ';', "the number of events");
         return;
     }
     if (decl->method_count % 16 == 0)
@@ -479,10 +555,6 @@ static void parse_method(struct parser *p, struct decl *decl)
         method->doc = peek(p)->doc;
     if (accept_word(p, "oneway"))
         method->oneway = true;
-    else if (is_word(peek(p), "event") && p->tokens[p->at + 1 < p->count ? p->at + 1 : p->at].kind == TOKEN_NUMBER) {
-        error_at(peek(p)->at, "let the client give an Event (`dup e event`), signal it, and let a method tell the state", "events from server to client are not there");
-        next(p);
-    }
     method->ordinal_at = peek(p)->at;
     if (!p->failed && peek(p)->kind == TOKEN_NAME && p->at + 1 < p->count && is_punct(&p->tokens[p->at + 1], '(')) {
         error_at(peek(p)->at, arena_printf("write its number in front: `1 %s(...)`; numbers are never used twice", peek(p)->text),
@@ -498,8 +570,8 @@ static void parse_method(struct parser *p, struct decl *decl)
     if (!p->failed && peek(p)->kind == TOKEN_ARROW) {
         struct span at = next(p)->at;
         method->reply.params = parse_params(p, &method->reply.count);
-        if (method->oneway || method->event)
-            error_at(at, nullptr, "%s `%s` has no results: nobody replies to it", method->oneway ? "a oneway method like" : "an event like", method->name);
+        if (method->oneway)
+            error_at(at, nullptr, "a oneway method like `%s` has no results: nobody replies to it", method->name);
     }
     if (!p->failed && is_word(peek(p), "error")) {
         next(p);
@@ -523,6 +595,8 @@ static void parse_protocol(struct parser *p, struct decl *decl)
             recover(p);
     }
     expect(p, '}', "the methods");
+    if (decl->event_count != 0)
+        add_events_method(decl);
 }
 
 static void add_decl(struct library *library, struct decl *decl)
