@@ -20,6 +20,8 @@ struct virtio_used { uint16_t flags, index; struct { uint32_t id, bytes; } ring[
 
 #define DESCRIPTOR_NEXT 1u
 #define DESCRIPTOR_WRITE 2u
+#define AVAILABLE_NO_INTERRUPT 1u
+#define USED_NO_NOTIFY 1u
 
 #define STATUS_ACKNOWLEDGE 1u
 #define STATUS_DRIVER 2u
@@ -91,7 +93,12 @@ fut_status_t virtio_open(struct virtio *v, uint64_t wanted)
         return FUT_ERR_NO_MEMORY;
     }
     v->dma_physical = info.physical;
+    return virtio_reset(v, wanted);
+}
 
+fut_status_t virtio_reset(struct virtio *v, uint64_t wanted)
+{
+    v->dma_used = 0;
     v->common->status = 0;
     while (v->common->status != 0) { // the reset is finished when it reads 0
     }
@@ -170,6 +177,8 @@ void virtio_start(struct virtio *v)
     v->common->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
 }
 
+void virtio_watch_config(struct virtio *v) { v->common->config_vector = 0; }
+
 bool virtio_add(struct virtio_queue *q, const struct virtio_piece *pieces, unsigned count, void *cookie)
 {
     if (count == 0 || count > q->free_count) {
@@ -200,8 +209,16 @@ void virtio_kick(struct virtio_queue *q)
     barrier(); // descriptors and ring before the index
     *(volatile uint16_t *)&q->available->index = (uint16_t)(q->available->index + q->pending);
     q->pending = 0;
-    barrier(); // the index before the doorbell
-    *q->doorbell = q->index;
+    barrier(); // the index before the doorbell, and before the look at whether the device wants it
+    if (!(*(volatile uint16_t *)&q->used->flags & USED_NO_NOTIFY)) {
+        *q->doorbell = q->index;
+    }
+}
+
+void virtio_interrupts(struct virtio_queue *q, bool on)
+{
+    *(volatile uint16_t *)&q->available->flags = on ? 0 : AVAILABLE_NO_INTERRUPT;
+    barrier(); // the flag before the look at the used ring that follows
 }
 
 void *virtio_take(struct virtio_queue *q, uint32_t *written)
@@ -236,6 +253,11 @@ void *virtio_take(struct virtio_queue *q, uint32_t *written)
 uint8_t virtio_config8(const struct virtio *v, uint32_t offset)
 {
     return offset + 1 <= v->device_bytes ? v->device[offset] : 0;
+}
+
+uint16_t virtio_config16(const struct virtio *v, uint32_t offset)
+{
+    return offset + 2 <= v->device_bytes ? *(volatile uint16_t *)(v->device + offset) : 0;
 }
 
 uint32_t virtio_config32(const struct virtio *v, uint32_t offset)

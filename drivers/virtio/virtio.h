@@ -11,7 +11,7 @@
 #include <futura/abi.h>
 
 #define VIRTIO_F_VERSION_1 (1ull << 32)
-#define VIRTIO_MAX_QUEUE 128u
+#define VIRTIO_MAX_QUEUE 256u
 
 struct virtio_common;                // register layout: virtio.c
 
@@ -51,13 +51,21 @@ struct virtio_queue {
 void *virtio_dma(struct virtio *v, size_t bytes, size_t align, uint64_t *physical);
 [[nodiscard]] fut_status_t virtio_queue_open(struct virtio *v, uint16_t index, struct virtio_queue *q);
 void virtio_start(struct virtio *v); // DRIVER_OK
+// The device forgets all its queues and touches no memory any more; `dma` is free again. Then features are agreed on as
+// in virtio_open.
+[[nodiscard]] fut_status_t virtio_reset(struct virtio *v, uint64_t wanted);
+// Changes of the device's configuration interrupt as well.
+void virtio_watch_config(struct virtio *v);
 
 // False: not enough free descriptors; try again after virtio_take.
 [[nodiscard]] bool virtio_add(struct virtio_queue *q, const struct virtio_piece *pieces, unsigned count, void *cookie);
 void virtio_kick(struct virtio_queue *q);
+// Whether finished requests interrupt; after turning it on, look once more (virtio_take).
+void virtio_interrupts(struct virtio_queue *q, bool on);
 // The cookie of a finished request and how many bytes the device wrote; null: none has finished.
 void *virtio_take(struct virtio_queue *q, uint32_t *written);
 
 uint8_t virtio_config8(const struct virtio *v, uint32_t offset);
+uint16_t virtio_config16(const struct virtio *v, uint32_t offset);
 uint32_t virtio_config32(const struct virtio *v, uint32_t offset);
 uint64_t virtio_config64(const struct virtio *v, uint32_t offset);

@@ -210,6 +210,12 @@ fut_status_t fut_server_loop(struct fut_server *server)
     }
     for (;;) {
         uint64_t flags = server->timer != nullptr ? run_timer(server, &m, &send) : 0;
+        while (server->more_work) { // it may use the IPC buffer, so a reply that waits there is sent first
+            if (send)
+                reply_now(&m);
+            send = server->more_work = false;
+            server->work(server);
+        }
         if (server->alarm_at != server->alarm_armed)
             arm(server);
         uint64_t op = send ? FUT_SYS_REPLY_RECV : FUT_SYS_RECV;

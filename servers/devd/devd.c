@@ -24,6 +24,7 @@ struct fut_bytes archive;
 static const struct driver drivers[] = {
     {.image = "drivers/virtio-blk", .vendor = 0x1af4, .products = {0x1042, 0x1001}, .service = "block.vd%", .dma_bytes = 32 << 10, .virtio = true},
     {.image = "drivers/virtio-rng", .vendor = 0x1af4, .products = {0x1044, 0x1005}, .service = "entropy", .dma_bytes = 16 << 10, .virtio = true},
+    {.image = "drivers/virtio-net", .vendor = 0x1af4, .products = {0x1041, 0x1000}, .service = "nic.#", .dma_bytes = 32 << 10, .virtio = true},
     {.image = "drivers/uart-16550", .compatible = "ns16550", .service = "console", .console = true},
     {.image = "drivers/uart-pl011", .compatible = "arm,pl011", .service = "console", .console = true},
     {.image = "drivers/clock-cmos", .compatible = "cmos", .service = "clock"},
@@ -81,21 +82,22 @@ const struct driver *driver_pci(uint16_t vendor, uint16_t product)
     return nullptr;
 }
 
-// "block.vd%" becomes block.vda for the first device of the driver, block.vdb for the second. Of a name without
-// a letter only the first device is used.
+// "block.vd%" becomes block.vda for the first device that has a service of this name, block.vdb for the second; with '#'
+// the place is a digit: nic.0, nic.1. Of a name without a place only the first device is used.
 static bool name_service(struct device *d)
 {
     unsigned before = 0;
     for (struct device *o = devices; o < d; o++) {
-        before += o->driver == d->driver;
+        before += o->driver && strcmp(o->driver->service, d->driver->service) == 0;
     }
     snprintf(d->service, sizeof d->service, "%s", d->driver->service);
-    char *letter = strchr(d->service, '%');
-    if (letter) {
-        *letter = (char)('a' + before);
-        return before < 26;
+    char *place = strpbrk(d->service, "%#");
+    if (!place) {
+        return before == 0;
     }
-    return before == 0;
+    bool letter = *place == '%';
+    *place = (char)((letter ? 'a' : '0') + before);
+    return before < (letter ? 26 : 10);
 }
 
 static fut_status_t map_capability(const char *name, struct fut_bytes *out)

@@ -49,7 +49,7 @@ struct driver {
     const char *image;                // archive member
     const char *compatible;           // how the device tree or devd itself names the device; null: PCI
     uint16_t vendor, products[2];     // PCI
-    const char *service;              // registry name; '%' stands for a letter: a, b, ...
+    const char *service;              // registry name; '%' stands for a letter: a, b, ...; '#' for a digit
     uint32_t dma_bytes;
     bool virtio;                      // is reset through its virtio registers
     bool console;                     // its host may call the debugger

@@ -4,12 +4,13 @@
 #
 #   picolibc     headers and libc.a          builtins    compiler-rt's helpers (128-bit floats, ...)
 #   ext2fs       libext2fs and libcom_err    fdt         libfdt for user space     fdt_kernel   libfdt for the kernel
+#   (lwIP's sources are in FUTURA_lwip_DIR; servers/netd compiles them)
 #
 # tools/thirdparty/build fetches, checks, builds and caches them outside the tree, and prints the directories. That
 # happens when CMake configures; with a warm cache it takes well under a second.
 
 set(recipes ${CMAKE_SOURCE_DIR}/tools/thirdparty)
-set(packages picolibc builtins ext2fs fdt busybox)
+set(packages picolibc builtins ext2fs fdt busybox lwip)
 
 execute_process(
   COMMAND ${recipes}/build ${FUTURA_ARCH} ${packages}

@@ -61,6 +61,9 @@ struct fut_server {
     void (*alarm)(struct fut_server *server, uint64_t now);
     uint64_t alarm_at;
     uint64_t alarm_armed;    // the loop's
+    // A handler that leaves work behind for after its reply sets more_work: `work` is called before the next wait.
+    bool more_work;
+    void (*work)(struct fut_server *server);
     // A message of a protocol that is not among the services (the kernel's fault messages, in
     // request->message). FUT_DEFER: no reply is sent, whether or not the Reply was taken.
     fut_status_t (*other)(struct fut_request *request);
