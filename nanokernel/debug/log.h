@@ -2,7 +2,9 @@
 #pragma once
 #include <base.h>
 
+#ifndef LOG_BYTES // a test may want it small
 #define LOG_BYTES (128u << 10)
+#endif
 extern bool log_console;              // also print on the platform's console
 extern bool log_verbose;              // and go on when a driver takes the console
 extern bool log_debugger;             // on the console only: the debugger talks

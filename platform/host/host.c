@@ -13,7 +13,13 @@ struct cpu *const host_cpu = cpus;
 uint64_t host_time = 1000, host_timer = UINT64_MAX;
 jmp_buf host_idle;
 
-void host_poison(void *p, size_t n) { ASAN_POISON_MEMORY_REGION(p, n); }
+void host_poison(void *p, size_t n)
+{
+#if !__has_feature(address_sanitizer)
+    memset(p, 0xdd, n); // then at least it is nothing that makes sense
+#endif
+    ASAN_POISON_MEMORY_REGION(p, n);
+}
 void host_unpoison(void *p, size_t n) { ASAN_UNPOISON_MEMORY_REGION(p, n); }
 
 void host_boot(struct boot *boot)

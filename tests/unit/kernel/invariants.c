@@ -10,14 +10,22 @@
 #ifndef MAX_OBJECTS
 #define MAX_OBJECTS 8192
 #endif
+// Made anew at each check: no part of a snapshot (sections.h).
+#pragma clang section bss = ""
 static struct { struct object *o; uint32_t refs, handles; } seen[MAX_OBJECTS];
 static unsigned seen_count;
+// Objects by address: where each is in seen[] + 1.
+#define PLACES (4u * MAX_OBJECTS)
+static uint32_t place[PLACES];
 static struct charged { struct account *a; uint64_t pages, objects; } charged[MAX_OBJECTS];
 static unsigned charged_count;
 static uint32_t holders[HOST_RAM_BYTES / FUT_PAGE_SIZE]; // per page: Memory slots that hold it
 static uint32_t pinned[HOST_RAM_BYTES / FUT_PAGE_SIZE];  // per page: kernel pointers into it
 static uint64_t table_and_cap_pages, contiguous_pages;
 
+#ifdef SNAPSHOT_SECTION
+#pragma clang section bss = "kernel_bss"
+#endif
 static struct object *last[MAX_OBJECTS]; // what was alive at the last check
 static uint64_t last_id[MAX_OBJECTS];
 static uint8_t last_type[MAX_OBJECTS];
@@ -25,7 +33,7 @@ static unsigned last_count;
 
 static bool still_there(unsigned j)
 {
-    return !__asan_region_is_poisoned(last[j], sizeof(struct object)) && last[j]->id == last_id[j];
+    return !__asan_region_is_poisoned(last[j], sizeof(struct object)) && last[j]->id == last_id[j] && last[j]->type == last_type[j];
 }
 
 static unsigned visit(struct object *o);
@@ -340,10 +348,6 @@ static void visit_channel(struct channel *ch)
             visit(&container_of(n, struct thread, queue)->object);
     visit_watches(&ch->watches);
 }
-
-// Objects by address: where each is in seen[] + 1.
-#define PLACES (4u * MAX_OBJECTS)
-static uint32_t place[PLACES];
 
 static unsigned visit(struct object *o)
 {

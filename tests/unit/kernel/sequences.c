@@ -12,7 +12,7 @@
 
 static const uint8_t *at, *end;
 static struct snapshot *world;
-static uint64_t steps, inputs, steps_wanted;
+static uint64_t steps, inputs, steps_wanted, next_report = 1000000;
 
 static uint64_t take(unsigned bytes)
 {
@@ -74,6 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         steps++;
     }
     sequence_end();
+    if (steps >= next_report && steps_wanted > 2000000) {
+        report();
+        next_report += 1000000;
+    }
     if (steps >= steps_wanted) {
         report();
         _exit(0); // libFuzzer takes a plain exit for a crash
