@@ -232,7 +232,7 @@ static bool start_call(struct actor *a, uint32_t op, uint32_t flags, fut_handle_
     return true;
 }
 
-static bool timer_runs(void) { return next_deadline != FUT_FOREVER; }
+static bool timer_runs(void) { return arch_cpu()->next_deadline != FUT_FOREVER; }
 
 // False: not possible here, and nothing has changed.
 static bool act(struct step s)
@@ -244,7 +244,7 @@ static bool act(struct step s)
     case TIME:
         if (!timer_runs())
             return false;
-        host_time = max(host_time, next_deadline);
+        host_time = max(host_time, arch_cpu()->next_deadline);
         if (setjmp(host_idle) == 0)
             kernel_timer(arch_cpu()->current);
         return true;
