@@ -3,7 +3,8 @@
 // Hostile tasks against the kernel's own system calls, on the real platform. Boots as the first task, alone; starts
 // child after child, each in an Account of its own, which make random calls with random, stale and absurd arguments until
 // they end themselves, are ended by a fault, or their time is up. Then the Account must be as empty as it was, and the
-// machine must still answer. What the platform-independent part promises is checked more closely by
+// machine must still answer. How many, and with which seeds, is said by the kernel's command line: calls=N steps=N
+// seed=N. What the platform-independent part promises is checked more closely by
 // tests/unit/kernel/random_test.c; this finds what only real page tables, registers and traps can get wrong.
 #include <futura/loader.h>
 #include <futura/log.h>
@@ -14,9 +15,8 @@
 #include <string.h>
 
 #define PAGE FUT_PAGE_SIZE
-#define CHILDREN 40
-#define STEPS 4000
 #define TIME_NS 3000000000ull
+#define AT_ONCE 4 // children that run at the same time, on as many CPUs as there are
 
 [[noreturn]] static void fail(const char *what, fut_status_t status)
 {
@@ -66,15 +66,20 @@ static void fill(void)
         ((uint64_t *)scratch)[i] = argument();
 }
 
-[[noreturn]] static void hostile(uint64_t seed)
+[[noreturn]] static void hostile(uint64_t seed, unsigned steps)
 {
     state = seed * 0x9e3779b97f4a7c15ull + 1;
     const char *names[] = {"task", "space", "account", "channel", "event", "memory", "log"};
     for (unsigned i = 0; i < 64; i++)
         known[i] = fut_startup_cap(names[i % 7]);
     struct fut_ipc_buffer *b = fut_ipc_buffer(); // before TLS_SET is tried
-    for (unsigned step = 0; step < STEPS; step++) {
+    // How far it came is told in a page that the first task reads.
+    struct fut_map map = {.bytes = PAGE, .memory = fut_startup_cap("count"), .flags = FUT_PROT_READ | FUT_PROT_WRITE};
+    uint64_t counter;
+    check(fut_space_map(fut_startup_cap("space"), &map, &counter), "mapping the counter");
+    for (unsigned step = 0; step < steps; step++) {
         fill();
+        *(volatile uint64_t *)counter = step;
         uint64_t op = below(20) == 0 ? rnd() : below(FUT_SYS_COUNT);
         if ((op & 0xff) >= FUT_SYS_CALL && (op & 0xff) <= FUT_SYS_REPLY_RECV) {
             b->deadline = fut_clock() + below(1000000);
@@ -99,7 +104,7 @@ static void fill(void)
         }
         // What ends this task comes last, mostly.
         if ((op == FUT_SYS_TASK_DESTROY || op == FUT_SYS_THREAD_EXIT || op == FUT_SYS_THREAD_DESTROY || op == FUT_SYS_SPACE_UNMAP ||
-             op == FUT_SYS_SPACE_PROTECT || op == FUT_SYS_CAP_REVOKE || op == FUT_SYS_CAP_DELETE) && step < STEPS * 3 / 4 && below(30))
+             op == FUT_SYS_SPACE_PROTECT || op == FUT_SYS_CAP_REVOKE || op == FUT_SYS_CAP_DELETE) && step < steps * 3 / 4 && below(30))
             continue;
         if (op == FUT_SYS_UPCALL_RETURN)
             continue; // where it fails it may lose registers that the compiler keeps
@@ -117,59 +122,105 @@ static void fill(void)
 }
 
 // --- The first task -----------------------------------------------------------------------------------------
+struct running {
+    unsigned number;
+    fut_handle_t account, channel, event, memory, done, count;
+    struct fut_spawned made;
+    uint64_t until;
+};
+static struct fut_bytes image;
+static unsigned exited, late;
+static uint64_t calls;
+
+static void start(struct running *c, unsigned n, uint64_t seed, uint64_t steps)
+{
+    const struct fut_boot_info *boot = fut_boot_info();
+    struct fut_result r = fut_syscall(FUT_SYS_ACCOUNT_CREATE, boot->h_account, 1500, 1500, 0, 0, 0);
+    check((fut_status_t)r.status, "an Account");
+    *c = (struct running){.number = n, .account = (fut_handle_t)r.value};
+    check(fut_channel_create(&c->channel), "a Channel");
+    check(fut_event_create(&c->event), "an Event");
+    check(fut_event_create(&c->done), "an Event");
+    check(fut_memory_create(8 * PAGE, 0, &c->memory), "a Memory");
+    check(fut_memory_create(PAGE, 0, &c->count), "a Memory");
+    char seed_text[24], steps_text[24];
+    snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
+    snprintf(steps_text, sizeof steps_text, "%llu", (unsigned long long)steps);
+    const char *args[] = {"fuzz", seed_text, steps_text, nullptr};
+    struct fut_spawn_cap caps[] = {{"channel", c->channel, FUT_RIGHTS_ALL}, {"event", c->event, FUT_RIGHTS_ALL},
+                                   {"memory", c->memory, FUT_RIGHTS_ALL},
+                                   {"count", c->count, FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MAP}, {"log", boot->h_log, FUT_RIGHT_READ | FUT_RIGHT_DUP}};
+    struct fut_spawn spawn = {.image = image, .account = c->account, .priority = 20, .caps = caps, .cap_count = 5, .args = args};
+    check(fut_spawn(&spawn, &c->made), "starting a child");
+    check((fut_status_t)fut_syscall(FUT_SYS_TASK_WATCH, c->made.task, c->done, 1, 0, 0, 0).status, "watching a child");
+    check(fut_thread_resume(c->made.thread), "resuming a child");
+    c->until = fut_clock() + TIME_NS;
+}
+
+static void finish(struct running *c, uint64_t steps)
+{
+    uint64_t bits, count = 0;
+    if (fut_event_wait(c->done, 1, c->until, 0, &bits) == FUT_OK)
+        exited++;
+    else
+        late++;
+    if (fut_syscall(FUT_SYS_MEMORY_READ, c->count, 0, (uint64_t)&count, sizeof count, 0, 0).status == FUT_OK && count <= steps)
+        calls += count; // it may have written anything there
+    // Revoking the Account's handle reaches nothing that it paid for, so all that the child made is ended by hand:
+    // its task, and then whatever was derived from what it was given.
+    (void)fut_task_destroy(c->made.task);
+    fut_handle_t all[] = {c->made.thread, c->made.space, c->made.task, c->channel, c->event, c->memory, c->done, c->count};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+        (void)fut_syscall(FUT_SYS_CAP_REVOKE, all[i], 0, 0, 0, 0, 0);
+        fut_cap_delete(all[i]);
+    }
+    struct fut_account_info info;
+    check((fut_status_t)fut_syscall(FUT_SYS_ACCOUNT_INFO, c->account, (uint64_t)&info, 0, 0, 0, 0).status, "reading the Account");
+    fut_log("native-fuzz child %u: %llu pages and %llu objects left", c->number, (unsigned long long)info.pages_used,
+            (unsigned long long)info.objects_used);
+    fut_cap_delete(c->account);
+}
+
+static uint64_t option(const char *line, const char *name, uint64_t otherwise)
+{
+    const char *at = strstr(line, name);
+    return at ? strtoull(at + strlen(name), nullptr, 0) : otherwise;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 2)
-        hostile(strtoull(argv[1], nullptr, 10));
+    if (argc == 3)
+        hostile(strtoull(argv[1], nullptr, 10), (unsigned)strtoull(argv[2], nullptr, 10));
     const struct fut_boot_info *boot = fut_boot_info();
     if (boot == nullptr)
         return 1;
+    uint64_t wanted = option(boot->command_line, "calls=", 100000), steps = option(boot->command_line, "steps=", 4000);
+    uint64_t seed = option(boot->command_line, "seed=", 1);
     check(fut_thread_priority(boot->h_thread, 40), "setting the priority");
     struct fut_map map = {.bytes = (boot->archive_bytes + PAGE - 1) & ~(uint64_t)(PAGE - 1), .memory = boot->h_archive,
                           .flags = FUT_PROT_READ};
     uint64_t address;
     check(fut_space_map(boot->h_space, &map, &address), "mapping the archive");
-    struct fut_bytes archive = {(const void *)address, boot->archive_bytes}, image;
+    struct fut_bytes archive = {(const void *)address, boot->archive_bytes};
     check(fut_archive_find(archive, "init", &image), "finding this image");
-    unsigned exited = 0, late = 0;
-    for (unsigned n = 1; n <= CHILDREN; n++) {
-        struct fut_result r = fut_syscall(FUT_SYS_ACCOUNT_CREATE, boot->h_account, 1500, 1500, 0, 0, 0);
-        check((fut_status_t)r.status, "an Account");
-        fut_handle_t account = (fut_handle_t)r.value, channel, event, memory, done;
-        check(fut_channel_create(&channel), "a Channel");
-        check(fut_event_create(&event), "an Event");
-        check(fut_event_create(&done), "an Event");
-        check(fut_memory_create(8 * PAGE, 0, &memory), "a Memory");
-        char seed[16];
-        snprintf(seed, sizeof seed, "%u", n);
-        const char *args[] = {"fuzz", seed, nullptr};
-        struct fut_spawn_cap caps[] = {{"channel", channel, FUT_RIGHTS_ALL}, {"event", event, FUT_RIGHTS_ALL},
-                                       {"memory", memory, FUT_RIGHTS_ALL}, {"log", boot->h_log, FUT_RIGHT_READ | FUT_RIGHT_DUP}};
-        struct fut_spawn spawn = {.image = image, .account = account, .priority = 20, .caps = caps, .cap_count = 4, .args = args};
-        struct fut_spawned made;
-        check(fut_spawn(&spawn, &made), "starting a child");
-        check((fut_status_t)fut_syscall(FUT_SYS_TASK_WATCH, made.task, done, 1, 0, 0, 0).status, "watching a child");
-        check(fut_thread_resume(made.thread), "resuming a child");
-        uint64_t bits;
-        if (fut_event_wait(done, 1, fut_clock() + TIME_NS, 0, &bits) == FUT_OK)
-            exited++;
-        else
-            late++;
-        // Revoking the Account's handle reaches nothing that it paid for, so all that the child made is ended by hand:
-        // its task, and then whatever was derived from what it was given.
-        (void)fut_task_destroy(made.task);
-        fut_handle_t all[] = {made.thread, made.space, made.task, channel, event, memory, done};
-        for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
-            (void)fut_syscall(FUT_SYS_CAP_REVOKE, all[i], 0, 0, 0, 0, 0);
-            fut_cap_delete(all[i]);
+    struct running running[AT_ONCE] = {};
+    struct fut_machine_info after;
+    unsigned left = 0;
+    for (unsigned n = 1; calls < wanted || left; n++) {
+        struct running *c = &running[n % AT_ONCE];
+        if (c->number) {
+            finish(c, steps);
+            left--;
         }
-        struct fut_account_info info;
-        check((fut_status_t)fut_syscall(FUT_SYS_ACCOUNT_INFO, account, (uint64_t)&info, 0, 0, 0, 0).status, "reading the Account");
-        fut_log("native-fuzz child %u: %llu pages and %llu objects left", n, (unsigned long long)info.pages_used,
-                (unsigned long long)info.objects_used);
-        fut_cap_delete(account);
+        c->number = 0;
+        if (calls < wanted) {
+            start(c, n, seed * 1000003 + n, steps);
+            left++;
+        }
     }
-    fut_log("native-fuzz done: %u ended, %u were stopped", exited, late);
+    check((fut_status_t)fut_syscall(FUT_SYS_MACHINE_INFO, boot->h_machine, (uint64_t)&after, 0, 0, 0, 0).status, "looking at the machine");
+    fut_log("native-fuzz done: %u ended, %u were stopped, %llu calls, %u CPUs, %llu KiB free", exited, late,
+            (unsigned long long)calls, after.cpus, (unsigned long long)after.free_bytes / 1024);
     (void)fut_machine_power(boot->h_machine, FUT_POWER_EXIT, 0);
     return 0;
 }
