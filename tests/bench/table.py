@@ -35,8 +35,9 @@ def figures(sections):
         out["size"] = {m[1]: int(m[2]) for m in find(r"(lines|text|data|bss) (\d+)$", sections["size"])}
     if "boot" in sections:
         boot = out["boot"] = {}
-        for m in find(r"([\d.]+) ([\d.]+)$", sections["boot"]):
-            boot["instructions"] = round((float(m[1]) - float(m[2])) * 100) * 10**7  # in steps of 10 ms
+        figures = {m[1]: int(m[2]) for m in find(r"(up|idle) (\d+) ns$", sections["boot"])}
+        if len(figures) == 2:
+            boot["instructions"] = figures["up"] - figures["idle"]
         for m in find(r"Mem: +(\d+) +(\d+)", sections["boot"]):
             boot["memory-kib"] = int(m[2])
         for m in find(r"wall (\d+)", sections.get("boot-wall", [])):

@@ -59,7 +59,7 @@ bench_size() {
 }
 
 bench_boot() {
-    in_guest boot 'cat /proc/uptime; free -k' --icount
+    in_guest boot 'futctl machine; free -k' --icount
     start=$(date +%s%N)
     in_guest boot-wall 'echo on'
     echo "wall $((($(date +%s%N) - start) / 1000000))" >>"$raw"

@@ -20,6 +20,7 @@ int command_dmesg(int argc, char **argv);
 fut_status_t kill_driver(const char *name); // devices.c
 int command_devices(int argc, char **argv);
 int command_kill(int argc, char **argv);
+int command_machine(int argc, char **argv);
 int command_memory(int argc, char **argv);
 int command_tasks(int argc, char **argv);
 int command_handles(int argc, char **argv);

@@ -22,6 +22,7 @@ static const struct command {
     {"dmesg", "", "the whole kernel log", command_dmesg, true},
     {"kill", "SERVICE|DEVICE", "end a service or a driver; it is started again", command_kill, true},
     {"devices", "", "the machine's devices and their drivers", command_devices, true},
+    {"machine", "", "time since power-on, idle time, and the kernel's counters", command_machine, true},
     {"memory", "", "the machine's memory and each service's share", command_memory, true},
     {"tasks", "", "each service's task: threads, handles, pages, CPU", command_tasks, true},
     {"handles", "SERVICE", "a service's capabilities, with rights and origin", command_handles, true},

@@ -94,6 +94,21 @@ int command_handles(int argc, char **argv)
     }
 }
 
+int command_machine(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    uint64_t ram, free_bytes, idle, boot, switches, calls, faults, interrupts;
+    fut_status_t status = supervisor_supervisor_machine(supervisor, &ram, &free_bytes, &idle, &boot, &switches, &calls, &faults, &interrupts);
+    if (status != FUT_OK)
+        fail("machine", status);
+    char a[16], b[16];
+    printf("up %llu ns\nidle %llu ns\nmemory %s\nfree %s\nswitches %llu\ncalls %llu\nfaults %llu\ninterrupts %llu\n",
+           (unsigned long long)boot, (unsigned long long)idle, bytes_text(ram, a), bytes_text(free_bytes, b),
+           (unsigned long long)switches, (unsigned long long)calls, (unsigned long long)faults, (unsigned long long)interrupts);
+    return 0;
+}
+
 int command_memory(int argc, char **argv)
 {
     (void)argc;
