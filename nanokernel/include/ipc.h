@@ -40,7 +40,8 @@ struct channel {
     struct tree sessions;      // by badge: every Session minted and not acknowledged
     struct event *event;       // referenced
     struct list watches;
-    uint64_t server_id;        // Task whose thread received last
+    struct task *server;       // whose thread received last; referenced
+    uint8_t top;               // the highest priority of the threads in the queue, or more (inherit.c)
     bool attention;            // perhaps something beside the queue is there, or it is dead: not for the fast path
     bool dead;
     bool waking;               // receivers are being served: what is queued meanwhile is looked at afterwards
@@ -97,6 +98,14 @@ void reply_drop_caller(struct thread *server);    // the server goes on without 
 void channel_queue_cancel(struct thread *t);
 void channel_wake(struct channel *ch);            // something is there: serves a waiting receiver
 void channel_queue(struct channel *ch, struct queue_node *n);
+// The Channel in whose queue t waits; null: in none.
+struct channel *thread_queued_in(const struct thread *t);
+// Priority inheritance (inherit.c): t's own priority or its caller changed; t was put into ch's queue; a thread of this
+// priority has left it; somebody receives from it now.
+void thread_inherit(struct thread *t);
+void channel_joined(struct channel *ch, struct thread *t);
+void channel_left(struct channel *ch, uint8_t priority);
+void channel_new_receiver(struct channel *ch);
 struct thread *ipc_entry(struct thread *t, uint64_t control);
 struct thread *ipc_fast_call(struct thread *t, uint64_t control);
 struct thread *ipc_fast_reply_recv(struct thread *t, uint64_t control);

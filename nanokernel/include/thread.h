@@ -60,13 +60,16 @@ struct thread {
     struct thread *caller;   // whose call this thread received last and has not answered or saved
     struct thread *server;   // CALLING: the thread whose `caller` this is; null: saved or stale
     struct cap *reply_cap;   // CALLING: the capability that holds the Reply
-    struct channel *channel; // SENDING, CALLING, RECEIVING, PAGING: where
+    struct channel *channel; // what it received from last; RECEIVING: where. Otherwise only compared, never followed
     struct session *session; // SENDING, CALLING: through which (referenced while SENDING)
     uint32_t perms;          // of the capability used
     uint64_t counter_ticks;  // CPU time used, by itself and by servers in its name
 
     struct queue_node queue; // run queue, channel queue, waiters of an Event, WaitSet or futex
     struct list cancel_link; // in channel.cancels
+    struct list inherit;     // see inherit.c
+    struct channel *lent_by;
+    uint8_t lent;
     struct list in_task;
     struct tree_node timer;  // deadline
     struct list fault_link;  // in memory.faulters or channel.faulting

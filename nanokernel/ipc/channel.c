@@ -76,6 +76,9 @@ static void close_channel(struct channel *ch)
         ch->event = nullptr;
     }
     watches_signal(&ch->watches);
+    if (ch->server)
+        object_unref(&ch->server->object);
+    ch->server = nullptr;
 }
 
 void channel_no_handles(struct object *o)

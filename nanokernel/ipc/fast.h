@@ -97,7 +97,7 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *to)
         return nullptr;
     struct channel *ch = object_of(c->object, struct channel);
     struct cpu *cpu = arch_cpu();
-    if (unlikely(!list_empty(&ch->queue) || ch->attention || ch->server_id != t->task->object.id ||
+    if (unlikely(!list_empty(&ch->queue) || ch->attention || ch->server != t->task ||
                  caller->state != FUT_THREAD_CALLING || caller->attention ||
                  (cpu->ready && (cpu->ready >> caller->priority) > 1)))
         return nullptr;

@@ -170,12 +170,6 @@ static void end_call(struct thread *t) // t is no longer a caller
     t->session = nullptr;
 }
 
-static void restore_priority(struct thread *t)
-{
-    if (t->priority != t->base_priority)
-        thread_set_priority(t, t->base_priority);
-}
-
 static void restarted(struct thread *t)
 {
     if (t->state == FUT_THREAD_FAULTED) {
@@ -205,7 +199,7 @@ void reply_drop_caller(struct thread *server)
     server->caller = nullptr;
     server->stale_caller = false;
     if (t) {
-        restore_priority(server);
+        thread_inherit(server);
         restarted(t);
     }
 }
@@ -226,7 +220,7 @@ void reply_make_stale(struct thread *t)
     if (t->server) {
         t->server->caller = nullptr;
         t->server->stale_caller = true;
-        restore_priority(t->server);
+        thread_inherit(t->server);
     } else if (c && ch->dead) {
         t->reply_cap = nullptr;
         cap_delete(c);
@@ -304,7 +298,7 @@ static fut_status_t reply_to(struct thread *t, struct thread *caller, struct thr
             action = 1;
         if (t->caller == caller) {
             t->caller = nullptr;
-            restore_priority(t);
+            thread_inherit(t);
         }
         end_call(caller);
         if (c) {
@@ -320,7 +314,7 @@ static fut_status_t reply_to(struct thread *t, struct thread *caller, struct thr
     TRACE(FUT_TRACE_REPLY, t, tag, caller->object.id);
     if (t->caller == caller) {
         t->caller = nullptr;
-        restore_priority(t);
+        thread_inherit(t);
     }
     c = caller->reply_cap; // the message may have moved it
     end_call(caller);
@@ -350,7 +344,7 @@ fut_status_t sys_reply_save(struct thread *t, const uint64_t *, uint64_t *value)
     caller->reply_cap = c;
     caller->server = nullptr;
     t->caller = nullptr;
-    restore_priority(t);
+    thread_inherit(t);
     if (caller->cancel_wanted)
         channel_queue_cancel(caller);
     *value = c->handle;
@@ -392,8 +386,7 @@ static void deliver_call(struct thread *t, struct thread *r, uint32_t kind)
     t->reply_cap = nullptr;
     r->caller = t;
     r->stale_caller = false;
-    if (t->priority > r->priority)
-        thread_set_priority(r, t->priority);
+    thread_inherit(r);
 }
 
 // Takes the next thing that is there for r; false: nothing is.
@@ -433,20 +426,24 @@ static bool receive(struct channel *ch, struct thread *r)
             put_words(r, t->fault_offset, FUT_PAGE_SIZE, t->fault_access, 0);
             arch_ipc_out(&r->arch, control_out(FUT_OK, 0xffff, FUT_RECV_SEND, 0), FAULT_TAG_PAGE, t->fault_memory->pager_badge);
             list_append(&ch->faulting, &t->channel_fault_link);
+            channel_left(ch, t->priority);
             return true;
         }
         if (n->kind == QUEUE_FAULT) {
             put_words(r, t->object.id, t->fault_code, t->fault_address, arch_pc(&t->arch));
             deliver_call(t, r, n->kind);
             arch_ipc_out(&r->arch, control_out(FUT_OK, t->fault_perms, FUT_RECV_CALL, 0), FAULT_TAG_THREAD, t->session->node.key);
+            channel_left(ch, t->priority);
             return true;
         }
         fut_status_t status = transfer(t, r, arch_ipc_tag(&t->arch), ch, n->kind == QUEUE_CALL, nullptr);
         if (status) {
+            channel_left(ch, t->priority);
             thread_abort(t, status); // its capabilities changed while it waited
             continue;
         }
         deliver_call(t, r, n->kind);
+        channel_left(ch, t->priority);
         return true;
     }
     return false;
@@ -483,15 +480,20 @@ void channel_queue(struct channel *ch, struct queue_node *n)
 {
     list_append(&ch->queue, &n->link);
     channel_wake(ch);
+    struct thread *t = n->kind == QUEUE_NOTICE ? nullptr : container_of(n, struct thread, queue);
+    if (t && thread_queued_in(t))
+        channel_joined(ch, t);
 }
 
 // Another task receives than before: what the old one was told and did not finish is told again.
 static void new_server(struct channel *ch, struct thread *r)
 {
-    bool first = ch->server_id == 0;
-    ch->server_id = r->task->object.id;
-    if (first)
+    struct task *before = ch->server;
+    ch->server = r->task;
+    object_ref(&r->task->object);
+    if (!before)
         return;
+    object_unref(&before->object);
     for (struct tree_node *i = tree_first(&ch->sessions); i; i = tree_next(i)) {
         struct session *s = container_of(i, struct session, node);
         if (s->notice_state == NOTICE_TOLD) {
@@ -503,6 +505,7 @@ static void new_server(struct channel *ch, struct thread *r)
         struct thread *t = list_first(&ch->faulting, struct thread, channel_fault_link);
         list_remove(&t->channel_fault_link);
         list_append(&ch->queue, &t->queue.link);
+        ch->top = max(ch->top, t->priority);
     }
 }
 
@@ -529,8 +532,11 @@ static void do_receive(struct thread *t, struct channel *ch, uint32_t flags)
         ipc_finish(t, status, 0);
         return;
     }
-    if (unlikely(ch->server_id != t->task->object.id))
+    if (unlikely(ch->server != t->task))
         new_server(ch, t);
+    t->channel = ch;
+    if (unlikely(ch->top || t->lent))
+        channel_new_receiver(ch);
     if (receive(ch, t)) {
         if (unlikely(!list_empty(&ch->receivers)))
             channel_wake(ch); // a new server found more than one thing
@@ -545,7 +551,6 @@ static void do_receive(struct thread *t, struct channel *ch, uint32_t flags)
         return;
     }
     t->state = FUT_THREAD_RECEIVING;
-    t->channel = ch;
     t->call_flags = flags;
     list_append(&ch->receivers, &t->queue.link);
     timer_start(t, deadline);
@@ -608,7 +613,6 @@ static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call,
         }
         end_receive(r);
         t->session = s;
-        t->channel = ch;
         object_ref(&s->object);
         t->state = call ? FUT_THREAD_CALLING : FUT_THREAD_SENDING;
         if (call)
@@ -625,12 +629,12 @@ static void do_call(struct thread *t, fut_handle_t h, uint32_t flags, bool call,
         return;
     }
     t->session = s;
-    t->channel = ch;
     object_ref(&s->object);
     t->state = FUT_THREAD_SENDING;
     t->queue.kind = call ? QUEUE_CALL : QUEUE_SEND;
     timer_start(t, deadline);
     list_append(&ch->queue, &t->queue.link);
+    channel_joined(ch, t);
 }
 
 fut_status_t ipc_send_fault(struct thread *t)
@@ -640,7 +644,6 @@ fut_status_t ipc_send_fault(struct thread *t)
         return FUT_ERR_PEER_CLOSED;
     t->state = FUT_THREAD_FAULTED;
     t->session = s;
-    t->channel = s->channel;
     object_ref(&s->object);
     t->queue.kind = QUEUE_FAULT;
     channel_queue(s->channel, &t->queue);

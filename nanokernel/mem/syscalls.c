@@ -185,7 +185,7 @@ static fut_status_t memory_io(struct thread *t, const uint64_t *a, uint64_t *val
         phys_t phys;
         status = memory_get(m, offset + done, write, &phys);
         if (status == FUT_ERR_WOULD_BLOCK) {
-            if (m->pager->server_id == t->task->object.id)
+            if (m->pager->server == t->task)
                 return FUT_ERR_STATE;
             thread_restart_later(t);
             thread_wait_page(t, m, offset + done, write ? ACCESS_WRITE : ACCESS_READ);

@@ -115,11 +115,15 @@ void thread_set_priority(struct thread *t, uint8_t p)
 {
     if (t->priority == p)
         return;
-    bool was = t->queued;
-    thread_dequeue(t);
+    bool was = t->queued, lower = p < t->priority;
+    if (was)
+        thread_dequeue(t);
     t->priority = p;
+    struct cpu *on = !was && lower && cpus_online > 1 ? thread_runs_on(t) : nullptr;
     if (was)
         enqueue(&cpus[t->cpu], t, false);
+    else if (on && on != arch_cpu())
+        arch_ipi((unsigned)(on - cpus)); // perhaps something else is more urgent there now
 }
 
 // A server's time is its caller's until it answers, so the fast paths need not look at the clock: the caller pays

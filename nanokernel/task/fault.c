@@ -57,7 +57,7 @@ struct thread *kernel_fault(struct thread *t, uint32_t code, uint64_t address)
         break;
     case FUT_ERR_WOULD_BLOCK:
         // A pager that faults on its own Memory cannot answer itself.
-        if (wait->pager->server_id == t->task->object.id)
+        if (wait->pager->server == t->task)
             fault_deliver(t, FUT_FAULT_PAGER | how, address);
         else
             thread_wait_page(t, wait, offset, access);
@@ -105,7 +105,10 @@ void thread_end_page_wait(struct thread *t, bool hand_over)
                     list_append(&m->pager->faulting, &i->channel_fault_link);
                 else
                     list_append(&m->pager->queue, &i->queue.link);
+                m->pager->top = queued ? max(m->pager->top, i->priority) : m->pager->top;
                 break;
             }
+    if (queued)
+        channel_left(m->pager, m->pager->top);
     object_unref(&m->object);
 }

@@ -26,6 +26,7 @@ fut_status_t thread_new(struct task *task, struct thread **out)
     t->affinity = (uint8_t)((1u << cpus_online) - 1);
     list_init(&t->queue.link);
     list_init(&t->cancel_link);
+    list_init(&t->inherit);
     list_init(&t->fault_link);
     list_init(&t->channel_fault_link);
     list_append(&task->threads, &t->in_task);
@@ -44,6 +45,7 @@ void thread_unwait(struct thread *t)
     case FUT_THREAD_FAULTED:
         if (!list_empty(&t->queue.link)) {
             list_remove(&t->queue.link);
+            channel_left(t->session->channel, t->priority);
             object_unref(&t->session->object);
             t->session = nullptr;
             break;
@@ -56,7 +58,6 @@ void thread_unwait(struct thread *t)
     case FUT_THREAD_RECEIVING:
     case FUT_THREAD_FUTEX:
         list_remove(&t->queue.link);
-        t->channel = nullptr;
         break;
     case FUT_THREAD_WAITING:
         list_remove(&t->queue.link);
@@ -71,6 +72,14 @@ void thread_unwait(struct thread *t)
         break;
     }
     t->state = FUT_THREAD_SUSPENDED; // for the moment: its caller decides
+}
+
+struct channel *thread_queued_in(const struct thread *t)
+{
+    if (list_empty(&t->queue.link))
+        return nullptr;
+    return t->state == FUT_THREAD_SENDING || t->state == FUT_THREAD_FAULTED ? t->session->channel :
+           t->state == FUT_THREAD_PAGING ? t->fault_memory->pager : nullptr;
 }
 
 void thread_restart_later(struct thread *t) { t->attention |= ATTENTION_RESTART; }
@@ -368,10 +377,7 @@ fut_status_t sys_thread_priority(struct thread *t, const uint64_t *a, uint64_t *
     if (n != t)
         n->ceiling = (uint8_t)a[1];
     n->base_priority = (uint8_t)a[1];
-    thread_set_priority(n, (uint8_t)a[1]);
-    struct cpu *on = thread_runs_on(n);
-    if (on && on != arch_cpu())
-        arch_ipi((unsigned)(on - cpus)); // perhaps something else is more urgent there now
+    thread_inherit(n);
     return FUT_OK;
 }
 

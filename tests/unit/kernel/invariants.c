@@ -86,6 +86,14 @@ static void visit_thread(struct thread *t)
         CHECK(list_has(&arch_cpu()->queue[t->priority], &t->queue.link));
         CHECK(arch_cpu()->ready >> t->priority & 1);
     }
+    // Inherited priority: exactly what its caller and the queue that it serves give it.
+    CHECK(list_empty(&t->inherit));
+    uint8_t priority = t->base_priority;
+    if (t->caller)
+        priority = max(priority, t->caller->priority);
+    if (t->lent_by == t->channel)
+        priority = max(priority, t->lent);
+    EQUAL(t->priority, priority);
     if (t->caller) {
         CHECK(t->caller->server == t && !t->caller->reply_cap && !t->stale_caller);
         CHECK(t->caller->state == FUT_THREAD_CALLING || t->caller->state == FUT_THREAD_FAULTED);
@@ -343,9 +351,19 @@ static void visit_channel(struct channel *ch)
         ref(&ch->event->object);
         CHECK(ch->event->channel == ch);
     }
+    uint8_t top = 0;
     list_each(&ch->queue, struct queue_node, link, n)
-        if (n->kind == QUEUE_PAGER)
+        if (n->kind != QUEUE_NOTICE) {
             visit(&container_of(n, struct thread, queue)->object);
+            top = max(top, container_of(n, struct thread, queue)->priority);
+        }
+    CHECK(ch->top == top);
+    if (ch->server) {
+        ref(&ch->server->object);
+        list_each(&ch->server->threads, struct thread, in_task, i)
+            if (i->channel == ch)
+                CHECK(i->lent == top ? i->lent_by == ch || !top : i->lent_by != ch && !top);
+    }
     visit_watches(&ch->watches);
 }
 

@@ -708,6 +708,79 @@ static void delete_gives_children_to_the_parent(void)
     CHECK(cap_lookup(&client.task->caps, a));
 }
 
+// --- Priority inheritance --------------------------------------------------------------------------------------
+static struct thread *caller_of_priority(uint8_t priority, uint32_t n)
+{
+    struct thread *t = user_thread(&client, n);
+    t->base_priority = t->ceiling = priority;
+    thread_inherit(t);
+    return t;
+}
+
+static void queued_callers_raise_the_receiver_until_they_leave(void)
+{
+    struct thread *urgent = caller_of_priority(18, 1), *more = caller_of_priority(19, 2);
+    call(1);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(server.thread->priority, 10);
+    EQUAL(ipc(urgent, FUT_SYS_CALL, 0, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(server.thread->priority, 18);
+    more->ipc->deadline = host_time + 500;
+    EQUAL(ipc(more, FUT_SYS_CALL, FUT_IPC_DEADLINE, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(server.thread->priority, 19);
+    check_invariants();
+    host_time += 1000; // its deadline passes: it has left
+    kernel_timer(arch_cpu()->current);
+    EQUAL(ipc_status(more), FUT_ERR_TIMED_OUT);
+    EQUAL(server.thread->priority, 18);
+    // Answering the first does not lower it while the second waits; nor does receiving that one.
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(server.thread->priority, 18);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(server.thread->priority, 18);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(server.thread->priority, 10);
+    // A sender's death lowers it too, and so does a change of a waiting caller's own priority.
+    EQUAL(ipc(urgent, FUT_SYS_SEND, 0, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(server.thread->priority, 18);
+    urgent->base_priority = 15;
+    thread_inherit(urgent);
+    EQUAL(server.thread->priority, 15);
+    thread_destroy(urgent);
+    EQUAL(server.thread->priority, 10);
+}
+
+static void priority_goes_along_chains_of_calls(void)
+{
+    // client -> server -> deep; then somebody urgent queues at server: deep is who has to hurry.
+    struct user deep = user_new(nullptr, 5);
+    EQUAL(S(deep.thread, CHANNEL_CREATE), 0);
+    fut_handle_t deep_channel = (fut_handle_t)value;
+    EQUAL(S(deep.thread, SESSION_MINT, deep_channel, 1, 0), 0);
+    CHECK(!cap_reserve(server.task, 1));
+    fut_handle_t down = cap_move(server.task, cap_lookup(&deep.task->caps, (fut_handle_t)value), FUT_RIGHTS_ALL)->handle;
+    call(1);
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(ipc(server.thread, FUT_SYS_CALL, 0, down, TAG, 0), SYS_BLOCKED);
+    EQUAL(deep.thread->priority, 5); // has not received yet: nobody is known to be the receiver
+    EQUAL(ipc(deep.thread, FUT_SYS_RECV, 0, deep_channel, 0, 0), 0);
+    EQUAL(deep.thread->priority, 10);
+    struct thread *urgent = caller_of_priority(19, 1);
+    EQUAL(ipc(urgent, FUT_SYS_CALL, FUT_IPC_INTERRUPTIBLE, session, TAG, 0), SYS_BLOCKED);
+    EQUAL(server.thread->priority, 19);
+    EQUAL(deep.thread->priority, 19);
+    check_invariants();
+    thread_post(urgent, 1); // gives up before it was received
+    EQUAL(ipc_status(urgent), FUT_ERR_INTERRUPTED);
+    EQUAL(server.thread->priority, 10);
+    EQUAL(deep.thread->priority, 10);
+    EQUAL(S(root_thread, THREAD_DESTROY, client.h_thread), 0); // the first caller ends: the chain's head is gone
+    EQUAL(deep.thread->priority, 10);  // in its caller's own right
+    EQUAL(ipc(deep.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(deep.thread->priority, 5);
+    EQUAL(S(root_thread, TASK_DESTROY, deep.h_task), 0);
+}
+
 int main(void)
 {
     harness_boot();
@@ -721,6 +794,7 @@ int main(void)
         T(private_mapping_copies_on_write), T(snapshot_shares_until_written), T(pager_supplies_and_fails), T(pager_shows_pages_of_its_own),
         T(futex_in_shared_memory_and_not_in_a_copy), T(fault_goes_to_its_session), T(upcalls_nest_and_return),
         T(accounts_are_exact), T(delete_gives_children_to_the_parent),
+        T(queued_callers_raise_the_receiver_until_they_leave), T(priority_goes_along_chains_of_calls),
     };
     for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
         fprintf(stderr, "%s\n", tests[i].name);
