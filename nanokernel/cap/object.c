@@ -7,6 +7,7 @@
 // its ancestors.
 #include <kernel.h>
 #include <ipc.h>
+#include <schedule.h>
 #include <cap/types.h>
 
 struct account *root_account;
@@ -31,6 +32,7 @@ static const struct object_type {
     [FUT_OBJ_IRQ] = TYPE(irq, nullptr, irq_free),
     [FUT_OBJ_IOPORT] = TYPE(ioport, nullptr, nullptr),
     [FUT_OBJ_ACCOUNT] = TYPE(account, nullptr, account_free),
+    [FUT_OBJ_SCHEDULE] = TYPE(schedule, nullptr, schedule_free),
     [FUT_OBJ_LOG] = {sizeof(struct object), 0, nullptr, nullptr},
     [FUT_OBJ_MACHINE] = {sizeof(struct object), 0, nullptr, nullptr},
 };
@@ -164,6 +166,9 @@ fut_status_t account_new(struct account *parent, uint64_t pages, uint64_t object
         return status;
     struct account *a = object_of(o, struct account);
     a->parent = parent;
+    a->schedule = parent ? parent->schedule : nullptr;
+    if (a->schedule)
+        object_ref(&a->schedule->object);
     a->pages_limit = pages;
     a->objects_limit = objects;
     *out = a;
@@ -174,6 +179,8 @@ void account_free(struct object *o)
 {
     struct account *a = object_of(o, struct account);
     kassert(a->pages_used == 0 && a->objects_used == 0);
+    if (a->schedule)
+        object_unref(&a->schedule->object);
 }
 
 fut_status_t sys_account_create(struct thread *t, const uint64_t *a, uint64_t *value)
@@ -199,6 +206,7 @@ fut_status_t sys_account_info(struct thread *t, const uint64_t *a, uint64_t *)
     if (status)
         return status;
     struct account *acc = object_of(c->object, struct account);
+    cpu_charge_all();
     struct fut_account_info info = {
         acc->pages_used, acc->pages_limit, acc->objects_used, acc->objects_limit, ticks_to_ns(acc->cpu_ticks)};
     return user_write(t, a[1], &info, sizeof info);

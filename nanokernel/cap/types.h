@@ -17,6 +17,7 @@
 #define RIGHTS_IRQ     (FUT_RIGHT_IRQ | RIGHTS_TRANSFER)
 #define RIGHTS_IOPORT  (FUT_RIGHT_READ | FUT_RIGHT_WRITE | RIGHTS_TRANSFER)
 #define RIGHTS_ACCOUNT (FUT_RIGHT_READ | FUT_RIGHT_MANAGE | RIGHTS_TRANSFER)
+#define RIGHTS_SCHEDULE (FUT_RIGHT_READ | FUT_RIGHT_WRITE | FUT_RIGHT_MANAGE | RIGHTS_TRANSFER)
 #define RIGHTS_LOG     (FUT_RIGHT_READ | FUT_RIGHT_WRITE | RIGHTS_TRANSFER)
 #define RIGHTS_MACHINE (FUT_RIGHT_READ | FUT_RIGHT_IRQ | FUT_RIGHT_PHYS | FUT_RIGHT_POWER | FUT_RIGHT_DEBUG | RIGHTS_TRANSFER)
 
@@ -41,5 +42,6 @@ void event_free(struct object *o);
 void waitset_free(struct object *o);
 void irq_free(struct object *o);
 void account_free(struct object *o);
+void schedule_free(struct object *o);
 void reply_forget_stale(struct cap *c);
 void reply_moved_stale(struct cap *from, struct cap *to);

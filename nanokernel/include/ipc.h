@@ -101,10 +101,11 @@ void channel_queue(struct channel *ch, struct queue_node *n);
 // The Channel in whose queue t waits; null: in none.
 struct channel *thread_queued_in(const struct thread *t);
 // Priority inheritance (inherit.c): t's own priority or its caller changed; t was put into ch's queue; a thread of this
-// priority has left it; somebody receives from it now.
+// priority has left it; ch->server is about to change; somebody receives from it now.
 void thread_inherit(struct thread *t);
 void channel_joined(struct channel *ch, struct thread *t);
 void channel_left(struct channel *ch, uint8_t priority);
+void channel_no_receiver(struct channel *ch);
 void channel_new_receiver(struct channel *ch);
 struct thread *ipc_entry(struct thread *t, uint64_t control);
 struct thread *ipc_fast_call(struct thread *t, uint64_t control);

@@ -17,6 +17,7 @@ struct account;
 struct task;
 struct thread;
 struct channel;
+struct schedule;
 
 struct object {
     uint64_t id;             // never reused
@@ -40,7 +41,8 @@ struct account {
     struct object object;    // charged to its parent
     struct account *parent;
     uint64_t pages_used, pages_limit, objects_used, objects_limit; // used: descendants' included
-    uint64_t cpu_ticks;
+    uint64_t cpu_ticks;      // descendants' included
+    struct schedule *schedule; // referenced: what threads get; null: no limits
 };
 extern struct account *root_account;
 [[nodiscard]] bool account_charge_pages(struct account *a, uint64_t pages);

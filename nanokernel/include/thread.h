@@ -32,6 +32,7 @@ extern struct list all_tasks; // for whoever looks inside: the debugger
 #define ATTENTION_TIMER   0x4u // its wait has a deadline
 #define ATTENTION_SUSPENDED 0x8u // as thread.suspended
 #define ATTENTION_PINNED 0x10u // not for every CPU: nobody hands over to it without a look
+#define ATTENTION_BUDGET  0x20u // its budget had ended: who pays is to be found out where it is picked
 
 struct queue_node { struct list link; uint32_t kind; };
 #define QUEUE_CALL   1u
@@ -56,6 +57,7 @@ struct thread {
     uint8_t affinity;        // bit per CPU where it may run; not all of them: ATTENTION_PINNED
     uint8_t timer_cpu;       // in whose tree its deadline is
     bool suspended, queued;  // queued: in a run queue
+    bool parked;             // runnable, but in no run queue: nobody pays (sched/schedule.c)
     uint32_t call_flags;     // FUT_IPC_* or FUT_WAIT_* of the wait
     struct thread *caller;   // whose call this thread received last and has not answered or saved
     struct thread *server;   // CALLING: the thread whose `caller` this is; null: saved or stale
@@ -64,6 +66,10 @@ struct thread {
     struct session *session; // SENDING, CALLING: through which (referenced while SENDING)
     uint32_t perms;          // of the capability used
     uint64_t counter_ticks;  // CPU time used, by itself and by servers in its name
+    uint64_t settle_ticks;   // at so many, thread_settle passes on what is new since told_ticks
+    uint64_t told_ticks;
+    struct schedule *schedule; // referenced; null: no limits
+    struct list in_schedule;
 
     struct queue_node queue; // run queue, channel queue, waiters of an Event, WaitSet or futex
     struct list cancel_link; // in channel.cancels
@@ -99,7 +105,6 @@ struct thread {
     uint64_t pending;        // bits posted and not delivered
     struct session *fault_session;
     uint32_t fault_perms;
-    uint64_t last_start;
 };
 
 struct cpu {
@@ -112,7 +117,8 @@ struct cpu {
     uint64_t counter;        // arch_counter() when the payer was charged last
     uint64_t slice_end;      // ns; FUT_FOREVER: no time slice runs
     uint64_t timer_set;      // what arch_timer_set was told last
-    struct tree timers, event_timers; // deadlines of waits and of Events; its own timer looks after them
+    uint64_t budget_end;     // ns: when the payer has no time left; FUT_FOREVER: no limit
+    struct tree timers, event_timers, schedule_timers; // deadlines of waits, Events, Schedules; its own timer looks after them
     uint64_t next_deadline;  // the first of them; FUT_FOREVER: none
     // What other CPUs see and want (smp.c).
     bool idle;               // halted, or about to be: runs nothing, has no Space loaded
@@ -147,6 +153,7 @@ static inline void thread_set_suspended(struct thread *t, bool suspended)
     t->attention = (t->attention & ~ATTENTION_SUSPENDED) | (suspended ? ATTENTION_SUSPENDED : 0);
 }
 void thread_set_priority(struct thread *t, uint8_t effective);
+void thread_set_affinity(struct thread *t, uint64_t cpus_allowed); // some that is online
 struct thread *leave(void);                   // how every slow entry ends: what runs next
 struct thread *schedule(void);
 void cpu_charge(struct cpu *cpu);

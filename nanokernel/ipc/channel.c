@@ -76,6 +76,7 @@ static void close_channel(struct channel *ch)
         ch->event = nullptr;
     }
     watches_signal(&ch->watches);
+    channel_no_receiver(ch);
     if (ch->server)
         object_unref(&ch->server->object);
     ch->server = nullptr;

@@ -18,6 +18,18 @@ static void look_at(struct thread *t)
         list_append(&work, &t->inherit);
 }
 
+static void lend(struct channel *ch, uint8_t priority)
+{
+    if (!ch->server || ch->server->dead)
+        return;
+    list_each(&ch->server->threads, struct thread, in_task, i)
+        if (i->channel == ch && (priority || i->lent)) {
+            i->lent = priority;
+            i->lent_by = ch;
+            look_at(i);
+        }
+}
+
 static void look_at_receivers(struct channel *ch)
 {
     // ch->top is never below the truth; it is made true here. The first that is as urgent ends the search.
@@ -29,14 +41,7 @@ static void look_at_receivers(struct channel *ch)
                 break;
         }
     ch->top = top;
-    if (!ch->server || ch->server->dead)
-        return;
-    list_each(&ch->server->threads, struct thread, in_task, i)
-        if (i->channel == ch && (top || i->lent)) {
-            i->lent = top;
-            i->lent_by = ch;
-            look_at(i);
-        }
+    lend(ch, top);
 }
 
 static void work_off(void)
@@ -83,6 +88,12 @@ void channel_left(struct channel *ch, uint8_t priority)
     if (priority < ch->top)
         return;
     look_at_receivers(ch);
+    work_off();
+}
+
+void channel_no_receiver(struct channel *ch)
+{
+    lend(ch, 0);
     work_off();
 }
 

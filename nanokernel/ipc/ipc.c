@@ -489,6 +489,7 @@ void channel_queue(struct channel *ch, struct queue_node *n)
 static void new_server(struct channel *ch, struct thread *r)
 {
     struct task *before = ch->server;
+    channel_no_receiver(ch);
     ch->server = r->task;
     object_ref(&r->task->object);
     if (!before)

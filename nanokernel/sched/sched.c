@@ -8,6 +8,7 @@
 // caller's CPU: it is handed over to (fast.h, go_on), not made ready.
 #include <kernel.h>
 #include <ipc.h>
+#include <schedule.h>
 #include <debug/trace.h>
 
 #define SLICE_NS 10000000ull
@@ -24,6 +25,7 @@ void sched_init(void)
     cpu->slice_end = FUT_FOREVER;
     cpu->timer_set = FUT_FOREVER;
     cpu->next_deadline = FUT_FOREVER;
+    cpu->budget_end = FUT_FOREVER;
     cpu->counter = arch_counter();
 }
 
@@ -95,6 +97,10 @@ static void enqueue(struct cpu *cpu, struct thread *t, bool front)
 
 void thread_dequeue(struct thread *t)
 {
+    if (unlikely(t->parked)) {
+        list_remove(&t->queue.link);
+        t->parked = false;
+    }
     if (!t->queued)
         return;
     struct cpu *cpu = &cpus[t->cpu];
@@ -107,7 +113,7 @@ void thread_dequeue(struct thread *t)
 void thread_ready(struct thread *t)
 {
     t->state = FUT_THREAD_RUNNABLE;
-    if (!t->suspended && !t->queued && arch_cpu()->current != t)
+    if (!t->suspended && !t->queued && !t->parked && arch_cpu()->current != t)
         enqueue(choose(t), t, false);
 }
 
@@ -131,9 +137,12 @@ void thread_set_priority(struct thread *t, uint8_t p)
 void cpu_charge(struct cpu *cpu)
 {
     uint64_t now = arch_counter();
-    if (cpu->payer)
-        cpu->payer->counter_ticks += now - cpu->counter;
-    else
+    struct thread *payer = cpu->payer;
+    if (payer) {
+        payer->counter_ticks += now - cpu->counter;
+        if (unlikely(payer->counter_ticks >= payer->settle_ticks))
+            thread_settle(payer, now - cpu->counter);
+    } else
         cpu->idle_ticks += now - cpu->counter;
     cpu->counter = now;
 }
@@ -148,7 +157,7 @@ static void program_timer(struct cpu *cpu)
 {
     if (cpu->ready && cpu->slice_end == FUT_FOREVER)
         cpu->slice_end = arch_time_ns() + SLICE_NS;
-    uint64_t next = min(cpu->next_deadline, cpu->slice_end);
+    uint64_t next = min(min(cpu->next_deadline, cpu->slice_end), cpu->budget_end);
     if (next != cpu->timer_set) {
         cpu->timer_set = next;
         arch_timer_set(next);
@@ -164,6 +173,7 @@ static bool attend(struct thread *t)
         if (!runnable(t))
             return false;
     }
+    t->attention &= ~ATTENTION_BUDGET;
     if (t->attention & ATTENTION_PENDING) {
         if (!t->pending || !t->frames) {
             if (!t->pending)
@@ -238,9 +248,15 @@ struct thread *schedule(void)
                 idle(cpu);
             t = list_first(&cpu->queue[top_ready(cpu)], struct thread, queue.link);
             thread_dequeue(t);
+            struct thread *payer = payer_of(t);
+            if (unlikely(payer->schedule) && !(payer = schedule_payer(t)))
+                continue;
             t->cpu = (uint8_t)(cpu - cpus);
             cpu->current = t;
-            cpu->payer = payer_of(t);
+            cpu->payer = payer;
+            cpu->budget_end = FUT_FOREVER;
+            if (unlikely(payer->schedule))
+                schedule_start(cpu);
             cpu->switches++;
             TRACE(FUT_TRACE_SWITCH, t, t->task->object.id, arch_pc(&t->arch));
         } else {
@@ -281,6 +297,13 @@ struct thread *kernel_timer(struct thread *t)
     TRACE(FUT_TRACE_TIMER, t, 0, 0);
     cpu->timer_set = FUT_FOREVER;
     timer_expire(now);
+    if (unlikely(now >= cpu->budget_end) && t && runnable(t) && cpu->current == t) {
+        // Who pays from now on is found out where it is picked again.
+        cpu_charge(cpu);
+        cpu->current = nullptr;
+        cpu->budget_end = FUT_FOREVER;
+        enqueue(cpu, t, true);
+    }
     if (now >= cpu->slice_end) {
         cpu->slice_end = FUT_FOREVER;
         // The running thread goes behind its equals.
@@ -317,6 +340,23 @@ fut_status_t sys_yield(struct thread *t, const uint64_t *, uint64_t *)
     return SYS_BLOCKED;
 }
 
+void thread_set_affinity(struct thread *t, uint64_t mask)
+{
+    uint64_t online = (1u << cpus_online) - 1;
+    t->affinity = (uint8_t)(mask & online);
+    t->attention = (t->attention & ~ATTENTION_PINNED) | (t->affinity == online ? 0 : ATTENTION_PINNED);
+    struct cpu *on = t->queued ? &cpus[t->cpu] : thread_runs_on(t);
+    if (!on || (t->affinity >> (on - cpus) & 1))
+        return;
+    thread_dequeue(t);
+    thread_evict(t);
+    if (on->current == t) { // this one
+        cpu_charge(on);
+        on->current = nullptr;
+    }
+    thread_ready(t);
+}
+
 fut_status_t sys_thread_affinity(struct thread *t, const uint64_t *a, uint64_t *)
 {
     struct cap *c;
@@ -324,25 +364,11 @@ fut_status_t sys_thread_affinity(struct thread *t, const uint64_t *a, uint64_t *
     if (status)
         return status;
     struct thread *n = object_of(c->object, struct thread);
-    uint64_t online = (1u << cpus_online) - 1;
-    if (!(a[1] & online))
+    if (!(a[1] & ((1u << cpus_online) - 1)))
         return FUT_ERR_ARGUMENT;
     if (n->state == FUT_THREAD_DEAD)
         return FUT_ERR_STATE;
-    n->affinity = (uint8_t)(a[1] & online);
-    n->attention = (n->attention & ~ATTENTION_PINNED) | (n->affinity == online ? 0 : ATTENTION_PINNED);
-    struct cpu *on = n->queued ? &cpus[n->cpu] : thread_runs_on(n);
-    if (!on || (n->affinity >> (on - cpus) & 1))
-        return FUT_OK;
-    if (n == t) {
-        arch_sys_result(&t->arch, FUT_OK, 0);
-        cpu_charge(on);
-        on->current = nullptr;
-        thread_ready(t);
-        return SYS_BLOCKED;
-    }
-    thread_dequeue(n);
-    thread_evict(n);
-    thread_ready(n);
-    return FUT_OK;
+    arch_sys_result(&t->arch, FUT_OK, 0); // it may go to another CPU at once
+    thread_set_affinity(n, a[1]);
+    return SYS_BLOCKED;
 }

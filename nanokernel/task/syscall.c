@@ -89,6 +89,11 @@ syscall_fn sys_ioport_write;
 syscall_fn sys_phys_create;
 syscall_fn sys_account_create;
 syscall_fn sys_account_info;
+syscall_fn sys_schedule_create;
+syscall_fn sys_schedule_set;
+syscall_fn sys_schedule_bind;
+syscall_fn sys_schedule_info;
+syscall_fn sys_account_schedule;
 syscall_fn sys_log_write;
 syscall_fn sys_log_read;
 syscall_fn sys_machine_power;
@@ -179,6 +184,11 @@ static syscall_fn *const table[FUT_SYS_COUNT] = {
     [FUT_SYS_PHYS_CREATE] = sys_phys_create,
     [FUT_SYS_ACCOUNT_CREATE] = sys_account_create,
     [FUT_SYS_ACCOUNT_INFO] = sys_account_info,
+    [FUT_SYS_SCHEDULE_CREATE] = sys_schedule_create,
+    [FUT_SYS_SCHEDULE_SET] = sys_schedule_set,
+    [FUT_SYS_SCHEDULE_BIND] = sys_schedule_bind,
+    [FUT_SYS_SCHEDULE_INFO] = sys_schedule_info,
+    [FUT_SYS_ACCOUNT_SCHEDULE] = sys_account_schedule,
     [FUT_SYS_LOG_WRITE] = sys_log_write,
     [FUT_SYS_LOG_READ] = sys_log_read,
     [FUT_SYS_MACHINE_POWER] = sys_machine_power,

@@ -3,6 +3,7 @@
 // Threads: birth, waits and their ends, interruption, death.
 #include <kernel.h>
 #include <ipc.h>
+#include <schedule.h>
 #include <cap/types.h>
 
 fut_status_t thread_new(struct task *task, struct thread **out)
@@ -27,11 +28,14 @@ fut_status_t thread_new(struct task *task, struct thread **out)
     list_init(&t->queue.link);
     list_init(&t->cancel_link);
     list_init(&t->inherit);
+    list_init(&t->in_schedule);
     list_init(&t->fault_link);
     list_init(&t->channel_fault_link);
     list_append(&task->threads, &t->in_task);
     task->thread_count++;
     object_ref(o); // the task's, until thread_destroy
+    if (t->object.account->schedule)
+        thread_set_schedule(t, t->object.account->schedule);
     *out = t;
     return FUT_OK;
 }
@@ -159,13 +163,16 @@ void thread_destroy(struct thread *t)
             cpu_charge(c);
             if (c->current == t)
                 c->current = nullptr;
-            if (c->payer == t)
+            if (c->payer == t) {
                 c->payer = c->current;
+                schedule_start(c);
+            }
         }
     struct task *task = t->task;
     task->cpu_ticks += t->counter_ticks;
-    for (struct account *a = task->object.account; a; a = a->parent)
-        a->cpu_ticks += t->counter_ticks;
+    thread_settle(t, 0);
+    if (t->schedule)
+        thread_set_schedule(t, nullptr);
     list_remove(&t->in_task);
     object_unref(&t->space->object);
     t->space = nullptr;
@@ -251,7 +258,8 @@ fut_status_t sys_thread_create(struct thread *t, const uint64_t *a, uint64_t *va
     status = thread_new(task, &n);
     if (status)
         return status;
-    n->priority = n->base_priority = n->ceiling = (uint8_t)(p.priority ? p.priority : t->base_priority);
+    if (!n->schedule || !n->schedule->set.priority)
+        n->priority = n->base_priority = n->ceiling = (uint8_t)(p.priority ? p.priority : t->base_priority);
     arch_thread_init(n, p.entry, p.stack, p.argument, p.tls);
     if (p.regs) {
         if (!arch_regs_set(n, &regs))

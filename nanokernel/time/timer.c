@@ -4,11 +4,12 @@
 // time at which they signal themselves. The CPU that starts one looks after it; any may stop it.
 #include <kernel.h>
 #include <ipc.h>
+#include <schedule.h>
 
 static void find_next(struct cpu *cpu)
 {
-    struct tree_node *n = tree_first(&cpu->timers), *e = tree_first(&cpu->event_timers);
-    cpu->next_deadline = min(n ? n->key : FUT_FOREVER, e ? e->key : FUT_FOREVER);
+    struct tree_node *n = tree_first(&cpu->timers), *e = tree_first(&cpu->event_timers), *s = tree_first(&cpu->schedule_timers);
+    cpu->next_deadline = min(min(n ? n->key : FUT_FOREVER, e ? e->key : FUT_FOREVER), s ? s->key : FUT_FOREVER);
 }
 
 void timer_start(struct thread *t, uint64_t deadline)
@@ -34,22 +35,35 @@ void timer_stop(struct thread *t)
         find_next(cpu);
 }
 
-void event_timer_start(struct event *e, uint64_t deadline, uint64_t bits)
+static struct tree *events_of(struct cpu *cpu) { return &cpu->event_timers; }
+static struct tree *schedules_of(struct cpu *cpu) { return &cpu->schedule_timers; }
+
+static void restart(struct tree *(*tree)(struct cpu *), struct tree_node *n, uint8_t *where, uint64_t deadline)
 {
-    struct cpu *cpu = &cpus[e->timer_cpu];
-    if (e->timer.in) {
-        tree_remove(&cpu->event_timers, &e->timer);
-        if (e->timer.key == cpu->next_deadline)
+    struct cpu *cpu = &cpus[*where];
+    if (n->in) {
+        tree_remove(tree(cpu), n);
+        if (n->key == cpu->next_deadline)
             find_next(cpu);
     }
-    e->timer_bits = bits;
     if (deadline == FUT_FOREVER)
         return;
     cpu = arch_cpu();
-    e->timer.key = deadline;
-    e->timer_cpu = (uint8_t)(cpu - cpus);
-    tree_insert(&cpu->event_timers, &e->timer);
+    n->key = deadline;
+    *where = (uint8_t)(cpu - cpus);
+    tree_insert(tree(cpu), n);
     cpu->next_deadline = min(cpu->next_deadline, deadline);
+}
+
+void event_timer_start(struct event *e, uint64_t deadline, uint64_t bits)
+{
+    e->timer_bits = bits;
+    restart(events_of, &e->timer, &e->timer_cpu, deadline);
+}
+
+void schedule_timer_start(struct schedule *s, uint64_t deadline)
+{
+    restart(schedules_of, &s->timer, &s->timer_cpu, deadline);
 }
 
 void timer_expire(uint64_t now)
@@ -65,6 +79,9 @@ void timer_expire(uint64_t now)
             event_timer_start(e, FUT_FOREVER, e->timer_bits);
             event_signal(e, e->timer_bits);
         }
+        n = tree_first(&cpu->schedule_timers);
+        if (n && n->key <= now)
+            schedule_expired(container_of(n, struct schedule, timer));
     }
 }
 

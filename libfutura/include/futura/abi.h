@@ -145,7 +145,13 @@
 #define FUT_SYS_LOG_READ       125   // (log, offset, buffer, length) -> bytes; offset counts from boot
 #define FUT_SYS_MACHINE_POWER  126   // (machine, FUT_POWER_*, exit code): does not return
 #define FUT_SYS_MACHINE_INFO   127   // (machine, struct fut_machine_info *)
-#define FUT_SYS_COUNT          128
+// Schedules.
+#define FUT_SYS_SCHEDULE_CREATE 128  // (const struct fut_schedule *) -> Schedule; a part of the caller's Account's, if that has one
+#define FUT_SYS_SCHEDULE_SET   129   // (schedule, const struct fut_schedule *): with a full budget
+#define FUT_SYS_SCHEDULE_BIND  130   // (schedule or 0, thread): what the thread runs on; 0: its Account's, if that has one
+#define FUT_SYS_SCHEDULE_INFO  131   // (schedule, struct fut_schedule_info *)
+#define FUT_SYS_ACCOUNT_SCHEDULE 132 // (account, schedule): for an Account that paid for nothing yet
+#define FUT_SYS_COUNT          144
 // clang-format on
 
 // --- Flags and words of IPC ----------------------------------------------------------------------
@@ -196,8 +202,8 @@
 
 // --- Rights --------------------------------------------------------------------------------------
 // The low 16 bits of a rights mask; for a Session the high 16 bits are its permission bits (facets).
-#define FUT_RIGHT_READ    0x0001u  // Memory: map/read; Event: wait; Log: read; Task, Thread, Account: inspect
-#define FUT_RIGHT_WRITE   0x0002u  // Memory: map/write; Event: signal and clear; Log: write
+#define FUT_RIGHT_READ    0x0001u  // Memory: map/read; Event: wait; Log: read; Task, Thread, Account, Schedule: inspect
+#define FUT_RIGHT_WRITE   0x0002u  // Memory: map/write; Event: signal and clear; Log: write; Schedule: run threads on it
 #define FUT_RIGHT_EXEC    0x0004u  // Memory: map executable
 #define FUT_RIGHT_MAP     0x0008u  // Memory: may be mapped; Space: may be mapped into
 #define FUT_RIGHT_CALL    0x0010u  // Session: call and send
@@ -228,6 +234,7 @@
 #define FUT_OBJ_ACCOUNT 12
 #define FUT_OBJ_LOG     13
 #define FUT_OBJ_MACHINE 14
+#define FUT_OBJ_SCHEDULE 15
 
 #define FUT_WAIT_KEEP          0x1u
 #define FUT_WAIT_INTERRUPTIBLE 0x2u
@@ -476,6 +483,26 @@ struct fut_thread_info {
 #define FUT_THREAD_FAULTED   7u
 #define FUT_THREAD_PAGING    8u
 #define FUT_THREAD_DEAD      9u
+
+// A Schedule: so much CPU time in every period (as a sporadic server: what was used comes back one period after its
+// use began), at a priority, on some CPUs.
+struct fut_schedule {
+    uint32_t priority;    // 0: threads keep the one they have
+    uint32_t reserved;    // 0
+    uint64_t budget;      // ns; FUT_FOREVER: no limit
+    uint64_t period;      // ns, at least FUT_PERIOD_MIN; FUT_FOREVER: the budget never comes back
+    uint64_t affinity;    // bit n: may run on CPU n; 0: on all
+};
+#define FUT_PERIOD_MIN 1000000ull          // 1 ms
+#define FUT_BUDGET_MAX 0x0fffffffffffffffull
+struct fut_schedule_info {
+    struct fut_schedule set;
+    uint64_t object_id, parent_id; // parent: of which it is a part; 0: none
+    uint64_t used_ns;
+    int64_t left_ns;      // of the budget
+    uint32_t threads;     // bound to it
+    uint32_t parked;      // of all threads, those that wait for this budget
+};
 
 struct fut_account_info {
     uint64_t pages_used, pages_limit, objects_used, objects_limit, cpu_ns;

@@ -5,6 +5,7 @@
 // page tables.
 #include "harness.h"
 #include <mem/radix.h>
+#include <schedule.h>
 #include <sanitizer/asan_interface.h>
 
 #ifndef MAX_OBJECTS
@@ -81,7 +82,12 @@ static void visit_thread(struct thread *t)
     CHECK(list_has(&t->task->threads, &t->in_task));
     if (t->fault_session)
         handle(&t->fault_session->object);
-    CHECK(t->queued == (t->state == FUT_THREAD_RUNNABLE && !t->suspended && arch_cpu()->current != t));
+    CHECK(t->queued == (t->state == FUT_THREAD_RUNNABLE && !t->suspended && arch_cpu()->current != t && !t->parked));
+    CHECK(!t->parked || (t->state == FUT_THREAD_RUNNABLE && !t->suspended && !list_empty(&t->queue.link)));
+    if (t->schedule) {
+        ref(&t->schedule->object);
+        CHECK(list_has(&t->schedule->threads, &t->in_schedule));
+    }
     if (t->queued) {
         CHECK(list_has(&arch_cpu()->queue[t->priority], &t->queue.link));
         CHECK(arch_cpu()->ready >> t->priority & 1);
@@ -411,11 +417,29 @@ static unsigned visit(struct object *o)
             CHECK(list_has(&e->event->entries, &e->in_event));
         }
         break;
+    case FUT_OBJ_SCHEDULE: {
+        // What is left and what comes back are the budget; whoever waits for it has a timer.
+        struct schedule *s = object_of(o, struct schedule);
+        int64_t sum = s->left;
+        for (unsigned i = 0; i < s->refills; i++) {
+            sum += (int64_t)s->refill[i].amount;
+            CHECK(i == 0 || s->refill[i - 1].at <= s->refill[i].at);
+        }
+        EQUAL(sum, s->set.budget);
+        CHECK(list_empty(&s->parked) || s->timer.in || s->refill[0].at == FUT_FOREVER);
+        list_each(&s->parked, struct thread, queue.link, i)
+            CHECK(i->parked && !i->queued);
+        if (s->parent)
+            ref(&s->parent->object);
+        break;
+    }
     case FUT_OBJ_IRQ:
         if (object_of(o, struct irq)->event)
             ref(&object_of(o, struct irq)->event->object);
         break;
     case FUT_OBJ_ACCOUNT:
+        if (object_of(o, struct account)->schedule)
+            ref(&object_of(o, struct account)->schedule->object);
         if (o != &root_account->object)
             visit(&object_of(o, struct account)->parent->object);
         break;

@@ -781,6 +781,174 @@ static void priority_goes_along_chains_of_calls(void)
     EQUAL(S(root_thread, TASK_DESTROY, deep.h_task), 0);
 }
 
+// --- Schedules -------------------------------------------------------------------------------------------------
+#define MS 1000000ull
+
+static fut_handle_t schedule_new(struct thread *t, uint32_t priority, uint64_t budget, uint64_t period)
+{
+    struct fut_schedule q = {.priority = priority, .budget = budget, .period = period};
+    poke(t, SCRATCH, &q, sizeof q);
+    EQUAL(S(t, SCHEDULE_CREATE, SCRATCH), 0);
+    return (fut_handle_t)value;
+}
+
+static struct fut_schedule_info schedule_info(struct thread *t, fut_handle_t h)
+{
+    struct fut_schedule_info info;
+    EQUAL(S(t, SCHEDULE_INFO, h, SCRATCH), 0);
+    peek(t, SCRATCH, &info, sizeof info);
+    return info;
+}
+
+// Lets whoever is to run do so, for so long, and says how long t did in it. *windows: the most in any window of `period`.
+static uint64_t time_of(struct thread *t, uint64_t ns, uint64_t period, uint64_t *most)
+{
+    static uint64_t used[4096];
+    uint64_t end = host_time + ns, step = 20000, sum = 0, n = 0;
+    *most = 0;
+    for (struct thread *now = schedule(); host_time < end; n++) {
+        host_time += step;
+        used[n] = now == t ? step : 0;
+        sum += used[n];
+        if (host_time >= host_timer)
+            now = kernel_timer(now);
+        uint64_t in_window = 0;
+        for (uint64_t i = n + 1; i-- > 0 && (n + 1 - i) * step <= period;)
+            in_window += used[i];
+        *most = max(*most, in_window);
+    }
+    return sum;
+}
+
+static void schedule_gives_its_budget_in_each_period_and_no_more(void)
+{
+    fut_handle_t h = schedule_new(root_thread, 15, 2 * MS, 10 * MS);
+    EQUAL(S(root_thread, SCHEDULE_BIND, h, client.h_thread), 0);
+    EQUAL(client.thread->priority, 15);
+    EQUAL(client.thread->ceiling, 15);
+    thread_destroy(server.thread);
+    uint64_t most, sum = time_of(client.thread, 80 * MS, 10 * MS, &most); // root_thread takes the rest
+    CHECK(sum >= 15 * MS && sum <= 18 * MS);
+    CHECK(most <= 2 * MS + 20000);
+    struct fut_schedule_info info = schedule_info(root_thread, h);
+    CHECK(info.used_ns >= sum && info.used_ns <= sum + MS);
+    EQUAL(info.threads, 1);
+    check_invariants();
+    // More budget: it runs at once.
+    struct fut_schedule q = {.priority = 12, .budget = FUT_FOREVER};
+    poke(root_thread, SCRATCH, &q, sizeof q);
+    EQUAL(S(root_thread, SCHEDULE_SET, h, SCRATCH), 0);
+    EQUAL(client.thread->priority, 12);
+    EQUAL(time_of(client.thread, 20 * MS, 10 * MS, &most), 20 * MS);
+    // A budget that never comes back is a limit.
+    q = (struct fut_schedule){.budget = 3 * MS, .period = FUT_FOREVER};
+    poke(root_thread, SCRATCH, &q, sizeof q);
+    EQUAL(S(root_thread, SCHEDULE_SET, h, SCRATCH), 0);
+    sum = time_of(client.thread, 60 * MS, 10 * MS, &most);
+    CHECK(sum >= 3 * MS - 20000 && sum <= 3 * MS + 20000);
+    EQUAL(schedule_info(root_thread, h).parked, 1);
+    check_invariants();
+    EQUAL(S(root_thread, SCHEDULE_BIND, 0, client.h_thread), 0);
+    EQUAL(time_of(client.thread, 10 * MS, 10 * MS, &most), 10 * MS);
+    run_as(root_thread);
+    EQUAL(S(root_thread, SCHEDULE_SET, h, SCRATCH + 4096), FUT_ERR_ARGUMENT); // a budget of 0
+    q = (struct fut_schedule){.priority = root_thread->ceiling + 1u, .budget = MS, .period = MS};
+    poke(root_thread, SCRATCH, &q, sizeof q);
+    EQUAL(S(root_thread, SCHEDULE_CREATE, SCRATCH), FUT_ERR_ARGUMENT);
+    EQUAL(S(root_thread, CAP_DELETE, h), 0);
+}
+
+static void a_call_is_paid_by_its_caller_as_long_as_that_can(void)
+{
+    fut_handle_t h = schedule_new(root_thread, 0, 1 * MS, 20 * MS);
+    EQUAL(S(root_thread, SCHEDULE_BIND, h, client.h_thread), 0);
+    receive_waits();
+    struct cpu *cpu = arch_cpu();
+    while (schedule() != client.thread) // root_thread is less urgent
+        run_as(root_thread);
+    CHECK(cpu->payer == client.thread);
+    client.thread->arch.op = FUT_SYS_CALL | (uint64_t)session << 32;
+    client.thread->arch.tag = TAG;
+    CHECK(kernel_syscall(client.thread) == server.thread);
+    CHECK(cpu->payer == client.thread);
+    // It works for longer than its client can pay, and goes on in its own name.
+    host_time = host_timer;
+    EQUAL(host_timer - cpu->counter, 1 * MS);
+    CHECK(kernel_timer(server.thread) == server.thread);
+    CHECK(cpu->payer == server.thread);
+    host_time += 2 * MS;
+    uint64_t before = host_time;
+    // The client has its answer, and waits for its budget.
+    server.thread->arch.op = FUT_SYS_REPLY_RECV | (uint64_t)channel << 32;
+    server.thread->arch.tag = TAG;
+    server.thread->arch.aux = 0;
+    CHECK(kernel_syscall(server.thread) == root_thread);
+    EQUAL(client.thread->state, FUT_THREAD_RUNNABLE);
+    CHECK(client.thread->parked);
+    struct fut_schedule_info info = schedule_info(root_thread, h);
+    EQUAL(info.used_ns, 1 * MS);
+    EQUAL(info.parked, 1);
+    check_invariants();
+    struct thread *now = root_thread;
+    for (int i = 0; i < 3 && now == root_thread; i++) {
+        host_time = host_timer;
+        now = kernel_timer(now);
+    }
+    CHECK(now == client.thread);
+    EQUAL(host_time - before, 17 * MS); // one period after its use began
+    // It is paid for, too, by the caller's caller: here nobody's budget is used but the outermost's.
+    run_as(root_thread);
+    EQUAL(S(root_thread, SCHEDULE_BIND, h, server.h_thread), 0);
+    EQUAL(S(root_thread, SCHEDULE_BIND, 0, client.h_thread), 0);
+    while (schedule() != client.thread)
+        run_as(root_thread);
+    client.thread->arch.op = FUT_SYS_CALL | (uint64_t)session << 32;
+    client.thread->arch.tag = TAG;
+    CHECK(kernel_syscall(client.thread) == server.thread);
+    host_time += 5 * MS;
+    kernel_timer(server.thread);
+    EQUAL(server.thread->state, FUT_THREAD_RUNNABLE);
+    EQUAL(schedule_info(root_thread, h).used_ns, 1 * MS);
+    EQUAL(S(root_thread, SCHEDULE_BIND, 0, server.h_thread), 0);
+    EQUAL(S(root_thread, CAP_DELETE, h), 0);
+}
+
+static void accounts_confine_cpu_time_and_count_it(void)
+{
+    struct account *a;
+    CHECK(!account_new(root_account, 1000, 1000, &a));
+    fut_handle_t account;
+    CHECK(!cap_install(root, &a->object, RIGHTS_ACCOUNT, &account));
+    fut_handle_t h = schedule_new(root_thread, 0, 1 * MS, 10 * MS), foreign = schedule_new(root_thread, 0, 5 * MS, 10 * MS);
+    EQUAL(S(root_thread, ACCOUNT_SCHEDULE, account, h), 0);
+    struct user u = user_new(a, 15);
+    EQUAL(S(root_thread, ACCOUNT_SCHEDULE, account, h), FUT_ERR_STATE); // somebody is paid by it already
+    CHECK(u.thread->schedule);
+    // A Schedule of its own is a part of the whole; another one is not for it, and none is the whole again.
+    fut_handle_t own = schedule_new(u.thread, 0, 5 * MS, 10 * MS);
+    CHECK(!cap_reserve(u.task, 1));
+    fut_handle_t self = cap_put(u.task, &u.thread->object, RIGHTS_THREAD, nullptr)->handle;
+    EQUAL(S(u.thread, SCHEDULE_BIND, own, self), 0);
+    EQUAL(S(root_thread, SCHEDULE_BIND, foreign, u.h_thread), FUT_ERR_RIGHTS);
+    uint64_t most, sum = time_of(u.thread, 50 * MS, 10 * MS, &most);
+    CHECK(sum >= 4 * MS && sum <= 6 * MS && most <= MS + 20000);
+    run_as(root_thread);
+    EQUAL(S(root_thread, SCHEDULE_BIND, 0, u.h_thread), 0);
+    sum = time_of(u.thread, 50 * MS, 10 * MS, &most);
+    CHECK(sum >= 4 * MS && sum <= 6 * MS && most <= MS + 20000);
+    run_as(root_thread);
+    struct fut_account_info info;
+    EQUAL(S(root_thread, ACCOUNT_INFO, account, SCRATCH), 0);
+    peek(root_thread, SCRATCH, &info, sizeof info);
+    CHECK(info.cpu_ns > 8 * MS && info.cpu_ns < 12 * MS);
+    check_invariants();
+    for (fut_handle_t *i = (fut_handle_t[]){u.h_task, u.h_space, u.h_thread, account, h, foreign, 0}; *i; i++) {
+        if (*i == u.h_task)
+            EQUAL(S(root_thread, TASK_DESTROY, *i), 0);
+        EQUAL(S(root_thread, CAP_DELETE, *i), 0);
+    }
+}
+
 int main(void)
 {
     harness_boot();
@@ -795,6 +963,8 @@ int main(void)
         T(futex_in_shared_memory_and_not_in_a_copy), T(fault_goes_to_its_session), T(upcalls_nest_and_return),
         T(accounts_are_exact), T(delete_gives_children_to_the_parent),
         T(queued_callers_raise_the_receiver_until_they_leave), T(priority_goes_along_chains_of_calls),
+        T(schedule_gives_its_budget_in_each_period_and_no_more), T(a_call_is_paid_by_its_caller_as_long_as_that_can),
+        T(accounts_confine_cpu_time_and_count_it),
     };
     for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
         fprintf(stderr, "%s\n", tests[i].name);

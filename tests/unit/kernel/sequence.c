@@ -39,6 +39,8 @@ static const struct { uint32_t op; const char *args; uint32_t weight; } ops[] = 
     {FUT_SYS_FUTEX_WAIT, "zzd", 2}, {FUT_SYS_FUTEX_WAKE, "zn", 3}, {FUT_SYS_FUTEX_REQUEUE, "znzn", 1},
     {FUT_SYS_IRQ_CREATE, "Xnn", 1}, {FUT_SYS_IRQ_MSI, "Xu", 1}, {FUT_SYS_IRQ_BIND, "IEb", 1}, {FUT_SYS_IRQ_ACK, "I", 1},
     {FUT_SYS_ACCOUNT_CREATE, "Qpn", 1}, {FUT_SYS_ACCOUNT_INFO, "Qu", 1},
+    {FUT_SYS_SCHEDULE_CREATE, "g", 2}, {FUT_SYS_SCHEDULE_SET, "Lg", 2}, {FUT_SYS_SCHEDULE_BIND, "LH", 6},
+    {FUT_SYS_SCHEDULE_INFO, "Lu", 1}, {FUT_SYS_ACCOUNT_SCHEDULE, "QL", 2},
 };
 
 static bool blocking(uint32_t op)
@@ -73,7 +75,7 @@ static uint64_t argument(struct thread *t, char kind)
     static const struct { char c; uint32_t type; } types[] = {
         {'h', FUT_OBJ_NONE}, {'T', FUT_OBJ_TASK}, {'H', FUT_OBJ_THREAD}, {'C', FUT_OBJ_CHANNEL}, {'S', FUT_OBJ_SESSION},
         {'R', FUT_OBJ_REPLY}, {'E', FUT_OBJ_EVENT}, {'W', FUT_OBJ_WAITSET}, {'M', FUT_OBJ_MEMORY}, {'A', FUT_OBJ_SPACE},
-        {'I', FUT_OBJ_IRQ}, {'Q', FUT_OBJ_ACCOUNT}, {'X', FUT_OBJ_MACHINE}};
+        {'I', FUT_OBJ_IRQ}, {'Q', FUT_OBJ_ACCOUNT}, {'X', FUT_OBJ_MACHINE}, {'L', FUT_OBJ_SCHEDULE}};
     for (unsigned i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].c == kind)
             return kind == 'R' && below(2) ? 0 : pick(t->task, types[i].type);
@@ -133,6 +135,12 @@ static uint64_t prepared(struct thread *t, char kind)
         struct fut_upcall u = {0x400000, SCRATCH + 4096, SCRATCH + 14 * FUT_PAGE_SIZE, 0, 4 + (uint32_t)below(6), 0xe};
         try_poke(t, at, &u, sizeof u);
         return below(5) ? at : 0;
+    }
+    if (kind == 'g') {
+        struct fut_schedule q = {(uint32_t)below(30), 0, below(4) ? 1 + below(2000) : FUT_FOREVER,
+                                 below(4) ? FUT_PERIOD_MIN : below(2) ? FUT_FOREVER : below(FUT_PERIOD_MIN), rnd()};
+        try_poke(t, at, &q, sizeof q);
+        return at;
     }
     struct fut_thread_params p = { // 't'
         .entry = 0x400000, .ipc_buffer = below(8) ? IPC_BUFFER + below(16) * FUT_IPC_BUFFER_SIZE : 0, .priority = (uint32_t)below(20),
@@ -264,7 +272,7 @@ void sequence_step(void)
     if (!t)
         fprintf(stderr, "root thread: state %u, suspended %d, attention %x\n", root_thread->state, root_thread->suspended, root_thread->attention);
     CHECK(t);
-    host_time += below(50);
+    host_time += below(200) ? below(50) : below(FUT_PERIOD_MIN);
     uint64_t kind = below(100);
     if (verbose)
         fprintf(stderr, "thread %lu kind %lu", (unsigned long)t->object.id, (unsigned long)kind);
@@ -293,7 +301,12 @@ void sequence_step(void)
             return;
         uint64_t a[6] = {};
         for (unsigned n = 0; ops[i].args[n]; n++)
-            a[n] = strchr("xytv", ops[i].args[n]) ? prepared(t, ops[i].args[n]) : argument(t, ops[i].args[n]);
+            a[n] = strchr("xytvg", ops[i].args[n]) ? prepared(t, ops[i].args[n]) : argument(t, ops[i].args[n]);
+        if (ops[i].op == FUT_SYS_SCHEDULE_BIND) {
+            struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)a[1]);
+            if (c && c->object == &root_thread->object)
+                return;
+        }
         if (ops[i].op == FUT_SYS_TASK_DESTROY || ops[i].op == FUT_SYS_THREAD_DESTROY || ops[i].op == FUT_SYS_THREAD_SUSPEND) {
             struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)a[0]);
             if (c && (c->object == &root->object || c->object == &root_thread->object))
