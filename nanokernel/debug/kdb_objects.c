@@ -57,12 +57,13 @@ static void command_tasks(int, char **)
 // What a thread waits for, in one line.
 static void print_wait(const struct thread *t)
 {
-    unsigned long channel = t->channel ? t->channel->object.id : 0;
+    const struct channel *ch = t->session ? t->session->channel : t->state == FUT_THREAD_RECEIVING ? t->channel : nullptr;
+    unsigned long channel = ch ? ch->object.id : 0;
     if (t->suspended)
         klog("suspended; ");
     switch (t->state) {
     case FUT_THREAD_RUNNABLE:
-        klog(t->queued ? "ready" : "running");
+        klog(t->parked ? "ready, but its budget is used up" : t->queued ? "ready" : "running");
         break;
     case FUT_THREAD_SENDING: klog("sending to channel %lu", channel); break;
     case FUT_THREAD_CALLING:
@@ -229,7 +230,7 @@ static void print_channel(const struct channel *ch)
     for (struct tree_node *i = tree_first(&ch->sessions); i && sessions < STEPS; i = tree_next(i))
         sessions++;
     klog("%6lu  server task %-5lu %u receive, %u queued, %u cancels, %u sessions%s%s\n", (unsigned long)ch->object.id,
-         (unsigned long)ch->server_id, length(&ch->receivers), length(&ch->queue), length(&ch->cancels), sessions,
+         (unsigned long)(ch->server ? ch->server->object.id : 0), length(&ch->receivers), length(&ch->queue), length(&ch->cancels), sessions,
          ch->event ? ", event bound" : "", ch->dead ? ", dead" : "");
 }
 
