@@ -190,3 +190,19 @@ fut_status_t fut_ring_read(struct fut_ring *ring, void *data, size_t len, size_t
 {
     return move_bytes(ring, data, nullptr, len, done);
 }
+
+size_t fut_ring_unread(struct fut_ring *ring, size_t from, void *to, size_t len)
+{
+    (void)fut_ring_refresh(ring);
+    if (!ring->producer || ring->broken || ring->size != 1)
+        return 0;
+    uint32_t first = ring->limit - ring->count; // what the consumer has given back ends here
+    uint32_t held = ring->published - first;
+    if (from >= held)
+        return 0;
+    if (len > held - from)
+        len = held - from;
+    for (size_t i = 0; i < len; i++)
+        ((uint8_t *)to)[i] = ring->data[(first + from + i) & (ring->count - 1)];
+    return len;
+}

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// The console's far side: a driver that speaks console.Console. Its calls never wait, so ttyd may make them
-// while it works on a request.
+// The console's far side: a driver that speaks console.Console. Bytes go both ways through rings in Memory, so ttyd
+// makes no call for them, and neither side wakes the other one while that is busy.
 //
 // The driver may end and come back behind the same Session, and a new one does not know whom to tell about
-// input. devd registers it again then, and registryd's event says so: ttyd finds it anew. Output waits meanwhile.
+// input. devd registers it again then, and registryd's event says so: ttyd finds it anew, and sends again
+// what the old one had not taken from the ring. Output waits meanwhile.
 // Only where a call fails though the driver is there, or registryd cannot be listened to, ttyd tries again by the clock.
 #include "ttyd.h"
 
 #define CHECK 500000000ull
-#define STAGE 4096u
+#define PIECE 256u
 
 static registry_directory_t directory;
 static struct registry_directory_listener names;
@@ -17,17 +18,40 @@ static bool listening;
 static fut_handle_t bound;
 static console_console_t driver;
 static uint64_t check_at = FUT_FOREVER; // when to try again
-static bool input, room;               // there may be input; the driver may take output
-static uint8_t stage[STAGE];           // taken from the line, not yet by the driver
-static size_t stage_at, stage_end;
+static struct console_input_consumer in;
+static struct console_output_producer out;
+static fut_handle_t doorbell;
+static uint8_t unsent[CONSOLE_OUTPUT_COUNT]; // what a driver that is gone had not taken
+static size_t unsent_at, unsent_end;
 
 static void lost(uint64_t again)
 {
-    if (driver.h != FUT_HANDLE_NONE)
+    fut_handle_t space = fut_startup_cap("space");
+    if (driver.h != FUT_HANDLE_NONE) {
+        // A ring has room for all that an earlier one held, so there is only one of the two to keep. What the driver had
+        // sent and not yet given back is sent twice.
+        if (unsent_at == unsent_end) {
+            unsent_at = 0;
+            unsent_end = fut_ring_unread(&out.ring, 0, unsent, sizeof unsent);
+        }
+        console_input_consumer_detach(&in, space);
+        console_output_producer_detach(&out, space);
         (void)fut_cap_delete(driver.h);
-    driver.h = FUT_HANDLE_NONE;
-    input = room = false;
+        (void)fut_cap_delete(doorbell);
+    }
+    driver.h = doorbell = FUT_HANDLE_NONE;
     check_at = fut_clock() + again;
+}
+
+static fut_status_t open_rings(console_input_ring_t input, console_output_ring_t output)
+{
+    fut_handle_t space = fut_startup_cap("space");
+    fut_status_t status = console_input_consumer_open(&in, space, input, doorbell, CONSOLE_DOORBELL);
+    if (status == FUT_OK)
+        status = console_output_producer_open(&out, space, output, doorbell, CONSOLE_DOORBELL);
+    (void)fut_cap_delete(input.h);
+    (void)fut_cap_delete(output.h);
+    return status;
 }
 
 static void find_driver(void)
@@ -38,14 +62,21 @@ static void find_driver(void)
         check_at = status == REGISTRY_ERROR_NOT_FOUND && listening ? FUT_FOREVER : fut_clock() + CHECK;
         return;
     }
-    driver.h = h;
+    console_input_ring_t input;
+    console_output_ring_t output;
     (void)!fut_session_watch(h, bound, CONSOLE_GONE);
-    if (console_console_watch(driver, bound) != FUT_OK) {
+    status = console_console_attach((console_console_t){h}, bound, &input, &output, &doorbell);
+    if (status != FUT_OK) {
+        (void)fut_cap_delete(h);
+        check_at = fut_clock() + CHECK;
+        return;
+    }
+    driver.h = h;
+    if (open_rings(input, output) != FUT_OK) {
         lost(CHECK);
         return;
     }
     check_at = listening ? FUT_FOREVER : fut_clock() + CHECK;
-    input = room = true;
     terminal_work(&state->terminal[0]);
 }
 
@@ -115,33 +146,34 @@ void console_signals(uint64_t bits)
         lost(CHECK);
     if (bits & CONSOLE_NAMES)
         hear_names();
-    if (bits & 1)
-        input = true;
-    if (bits & 6)
-        room = true;
+    uint32_t n = 0;
+    if ((bits & CONSOLE_WAKE_LOST) && driver.h != FUT_HANDLE_NONE && console_console_lost(driver, &n) == FUT_OK && n != 0)
+        fut_log("the console lost %u characters of input", n);
     terminal_work(&state->terminal[0]);
 }
 
 static bool pump_output(struct terminal *t)
 {
     bool any = false;
-    while (room) {
-        if (stage_at == stage_end) {
-            stage_at = 0;
-            stage_end = line_output(&t->line, stage, STAGE);
-            if (stage_end == 0)
+    while (!out.ring.broken) {
+        size_t room, n;
+        uint8_t *to = console_output_space(&out, &room);
+        if (room == 0) {
+            if (!console_output_producer_arm(&out) || console_output_room(&out) == 0)
+                break; // the driver says when it has taken some
+            continue;
+        }
+        if (unsent_at != unsent_end) {
+            n = unsent_end - unsent_at < room ? unsent_end - unsent_at : room;
+            memcpy(to, unsent + unsent_at, n);
+            unsent_at += n;
+        } else {
+            n = line_output(&t->line, to, room);
+            if (n == 0)
                 break;
             any = true;
         }
-        uint32_t n = 0;
-        if (console_console_write(driver, (struct fut_bytes){stage + stage_at, stage_end - stage_at}, &n) != FUT_OK) {
-            lost(CHECK);
-            break;
-        }
-        if (n > stage_end - stage_at)
-            n = (uint32_t)(stage_end - stage_at);
-        stage_at += n;
-        room = stage_at == stage_end;
+        (void)!console_output_commit(&out, n);
     }
     return any;
 }
@@ -149,22 +181,17 @@ static bool pump_output(struct terminal *t)
 static bool pump_input(struct terminal *t)
 {
     bool any = false;
-    while (input) {
-        size_t most = line_input_room(&t->line);
+    uint8_t piece[PIECE];
+    for (;;) {
+        size_t most = line_input_room(&t->line), n;
         if (most == 0)
             break; // a read will make room and come here again
-        struct fut_bytes data;
-        uint32_t overruns = 0;
-        if (console_console_read(driver, (uint32_t)(most < 4096 ? most : 4096), &data, &overruns) != FUT_OK) {
-            lost(CHECK);
-            break;
+        if (console_input_read(&in, piece, most < PIECE ? most : PIECE, &n) != FUT_OK) {
+            if (in.ring.broken || !console_input_consumer_arm(&in) || console_input_ready(&in) == 0)
+                break;
+            continue;
         }
-        input = data.len != 0;
-        if (overruns)
-            fut_log("the console lost %u characters of input", overruns);
-        if (data.len == 0)
-            break;
-        line_input(&t->line, data.data, data.len);
+        line_input(&t->line, piece, n);
         terminal_note_input(t);
         any = true;
     }
@@ -177,13 +204,18 @@ bool console_pump(struct terminal *t)
         return false;
     bool any = pump_input(t);
     any |= pump_output(t);
+    if (in.ring.broken || out.ring.broken || console_output_producer_closed(&out, nullptr))
+        lost(CHECK); // it does not keep to the protocol, or another client has the line
     return any;
 }
 
+// Whether all output is with the chip. If not, the driver says when it has taken more.
 bool console_idle(void)
 {
-    if (stage_at != stage_end)
+    if (unsent_at != unsent_end)
         return false;
-    uint32_t left = 0;
-    return driver.h == FUT_HANDLE_NONE || console_console_pending(driver, &left, nullptr) != FUT_OK || left == 0;
+    if (driver.h == FUT_HANDLE_NONE || console_output_room(&out) == CONSOLE_OUTPUT_COUNT)
+        return true;
+    (void)console_output_producer_arm(&out);
+    return console_output_room(&out) == CONSOLE_OUTPUT_COUNT;
 }

@@ -279,6 +279,16 @@ static void test_stream(void)
             next_in = (uint8_t)(next_in + n);
         }
     }
+    // What the consumer has not given back, the producer still has.
+    uint8_t unread[FEATURES_STREAM_COUNT];
+    size_t held = sp.ring.published - sc.ring.published, rest = 0;
+    CHECK(fut_ring_unread(&sp.ring, 0, unread, sizeof unread) == held && fut_ring_unread(&sp.ring, held, unread, 1) == 0);
+    CHECK(fut_ring_unread(&sc.ring, 0, unread, sizeof unread) == 0);
+    while ((n = fut_ring_unread(&sp.ring, rest, back, 7)) != 0) {
+        CHECK(memcmp(back, unread + rest, n) == 0 && back[0] == (uint8_t)(next_out + rest));
+        rest += n;
+    }
+    CHECK(rest == held);
     CHECK(features_stream_producer_close(&sp, 0) == FUT_OK);
     while (features_stream_read(&sc, back, 7, &n) == FUT_OK)
         CHECK(n > 0 && n <= 7);

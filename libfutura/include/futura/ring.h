@@ -137,4 +137,6 @@ static inline fut_status_t fut_ring_advance(struct fut_ring *ring, size_t n)
 }
 // Copies what fits or what is there, and publishes. *done == 0 only together with an error.
 [[nodiscard]] fut_status_t fut_ring_write(struct fut_ring *ring, const void *data, size_t len, size_t *done);
+// For a producer whose consumer is gone: copies what that has not given back, from its byte `from` on. Gives how much.
+size_t fut_ring_unread(struct fut_ring *ring, size_t from, void *to, size_t len);
 [[nodiscard]] fut_status_t fut_ring_read(struct fut_ring *ring, void *data, size_t len, size_t *done);
