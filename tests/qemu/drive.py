@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Drives a booted Futura through its serial line, as a person at a terminal would.
 
-    drive.py --arch x86_64 [--keep DIR] CASE...
+    drive.py --arch x86_64 [--smp N] [--work DIR] CASE...
 
 A case is a text file of steps, one a line:
 
@@ -194,9 +194,9 @@ def parse(path):
 
 
 class Case:
-    def __init__(self, path, arch, work):
-        self.path, self.arch, self.work = path, arch, work
-        self.name = os.path.splitext(os.path.basename(path))[0]
+    def __init__(self, path, arch, work, smp=None):
+        self.path, self.arch, self.work, self.smp = path, arch, work, smp
+        self.name = os.path.splitext(os.path.basename(path))[0] + (f".smp{smp}" if smp else "")
         self.steps = parse(path)
         self.log_path = os.path.join(work, self.name + ".log")
         self.log = open(self.log_path, "wb")
@@ -261,6 +261,8 @@ class Case:
             argv += ["--disk", self.disk] if self.disk else ["--disk", self.shared_disk(), "--snapshot"]
         if self.second:
             argv += ["--second-disk", self.second]
+        if self.smp and "--smp" not in options:
+            argv += ["--smp", str(self.smp)]
         return argv + options
 
     def boot(self, options):
@@ -406,13 +408,14 @@ def strip_controls(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", default="x86_64")
+    parser.add_argument("--smp", type=int, help="processors of every machine for which the case says nothing else")
     parser.add_argument("--work", help="directory for transcripts and the shared disk")
     parser.add_argument("case", nargs="+")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that machines are switched off on a timeout
     work = options.work or os.path.join(ROOT, "build", options.arch, "tests-qemu")
     os.makedirs(work, exist_ok=True)
-    good = [Case(path, options.arch, work).run() for path in options.case]
+    good = [Case(path, options.arch, work, options.smp).run() for path in options.case]
     sys.exit(0 if all(good) else 1)
 
 

@@ -181,7 +181,10 @@ main() {
     x86_64) set -- qemu-system-x86_64 -M q35 -cpu max,erms=off ;;
     arm64) set -- qemu-system-aarch64 -M virt -cpu cortex-a72 ;;
     esac
-    set -- "$@" -accel tcg -nodefaults -no-user-config -display none -m "$mem" -smp "$smp" -rtc base=utc \
+    # One host thread per processor; -icount can only run them in turn.
+    accel=tcg
+    [ "$smp" = 1 ] || [ $icount = yes ] || accel=tcg,thread=multi
+    set -- "$@" -accel $accel -nodefaults -no-user-config -display none -m "$mem" -smp "$smp" -rtc base=utc \
         -kernel "$kernel" -initrd "$work/boot.cpio" -serial chardev:console -device virtio-rng-pci,disable-legacy=on
     if [ $no_disk = no ]; then
         set -- "$@" -drive "if=none,id=disk0,format=raw,file=$(option_value "$disk")" \
