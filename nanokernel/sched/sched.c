@@ -316,11 +316,6 @@ struct thread *kernel_timer(struct thread *t)
     return t ? schedule() : nullptr;
 }
 
-struct thread *kernel_ipi(struct thread *t)
-{
-    return t ? leave() : nullptr; // it sees what the other CPU has put in the queue, or in the thread's attention
-}
-
 [[noreturn]] void kernel_secondary(void)
 {
     if (!lock_try())

@@ -30,16 +30,48 @@ static void serve(struct cpu *cpu)
     __atomic_store_n(&cpu->request, 0, __ATOMIC_RELEASE);
 }
 
+// The lock is not fair: a CPU that comes back often takes it in passing, and one that waits can starve. It then says so:
+// the others that wait stand back, and those in user mode are made to enter the kernel and wait too (kernel_ipi).
+#define PATIENCE 5000u
+static uint32_t starving; // CPU + 1
+
+static void starve(const struct cpu *cpu, uint32_t self)
+{
+    uint32_t none = 0;
+    if (!__atomic_compare_exchange_n(&starving, &none, self, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    for each_cpu(c)
+        if (c != cpu && !c->idle && !__atomic_load_n(&c->waiting, __ATOMIC_RELAXED))
+            arch_ipi((unsigned)(c - cpus));
+}
+
+struct thread *kernel_ipi(struct thread *t)
+{
+    if (t && __atomic_load_n(&starving, __ATOMIC_RELAXED)) {
+        lock_drop();
+        (void)lock_wait(0);
+    }
+    return t ? leave() : nullptr; // it sees what the other CPU has put in the queue, or in the thread's attention
+}
+
 bool lock_wait(uint8_t again)
 {
     struct cpu *cpu = arch_cpu();
     arch_wait_begin();
     cpu->again = again;
     __atomic_store_n(&cpu->waiting, true, __ATOMIC_RELEASE);
-    do {
+    const uint32_t self = (uint32_t)(cpu - cpus) + 1;
+    for (unsigned n = 0;; n++) {
         serve(cpu);
+        uint32_t first = __atomic_load_n(&starving, __ATOMIC_RELAXED);
+        if ((!first || first == self) && !__atomic_load_n(&kernel_lock, __ATOMIC_RELAXED) && lock_try())
+            break;
+        if (n >= PATIENCE && !first)
+            starve(cpu, self);
         arch_relax();
-    } while (__atomic_load_n(&kernel_lock, __ATOMIC_RELAXED) || !lock_try());
+    }
+    if (__atomic_load_n(&starving, __ATOMIC_RELAXED) == self)
+        __atomic_store_n(&starving, 0, __ATOMIC_RELAXED);
     cpu->waiting = false;
     if (cpu->flush) {
         cpu->flush = false;

@@ -76,7 +76,8 @@ static void enter(uint64_t argument)
         (void)fut_thread_exit();
 }
 
-static struct worker *start(void (*run)(struct worker *), uint64_t mask, fut_handle_t a, fut_handle_t b, fut_handle_t fault)
+static struct worker *start(void (*run)(struct worker *), uint64_t mask, fut_handle_t a, fut_handle_t b, fut_handle_t fault,
+                            uint32_t priority)
 {
     static uint64_t seed = 1;
     struct worker *w = workers;
@@ -92,7 +93,7 @@ static struct worker *start(void (*run)(struct worker *), uint64_t mask, fut_han
     w->b = b;
     struct fut_thread_params p = {
         .entry = (uint64_t)enter, .stack = ((uint64_t)w->stack + STACK) - (sizeof(void *) == 8 ? 8 : 0), .argument = (uint64_t)w,
-        .ipc_buffer = (uint64_t)w->buffer, .priority = 20, .fault_session = fault,
+        .ipc_buffer = (uint64_t)w->buffer, .priority = priority, .fault_session = fault,
     };
 #ifdef __aarch64__
     p.stack -= 8;
@@ -335,14 +336,11 @@ static void floats(struct worker *w)
     }
 }
 
-static void start_and_kill(struct worker *w)
+static void start_and_kill(struct worker *w, fut_handle_t event)
 {
-    static fut_handle_t event;
-    if (!event)
-        check(fut_event_create(&event), "an Event");
     static void (*const kinds[])(struct worker *) = {spin, spin_calls, spin_yields, block, spin, floats};
     uint64_t r = rnd(&w->seed);
-    struct worker *v = start(kinds[r % 6], r & 64 ? on((uint32_t)(r >> 8)) : 0, event, 0, 0);
+    struct worker *v = start(kinds[r % 6], r & 64 ? on((uint32_t)(r >> 8)) : 0, event, 0, 0, 21); // ahead of what else runs there
     for (unsigned i = 0; i < 40 && !v->count; i++)
         nap(50000);
     if (r & 128) {
@@ -425,7 +423,7 @@ static struct fut_account_info account(void)
 
 static void round_of_all(uint64_t seed, uint64_t seconds)
 {
-    fut_handle_t channel[3], session[3], faults, fault;
+    fut_handle_t channel[3], session[3], faults, fault, event;
     over = false;
     until = fut_clock() + seconds * 1000000000;
     uint64_t at;
@@ -435,6 +433,7 @@ static void round_of_all(uint64_t seed, uint64_t seconds)
     check(fut_space_map(boot->h_space, &m, &at), "a page");
     window = (volatile uint64_t *)at;
     *window = published;
+    check(fut_event_create(&event), "an Event");
     check(fut_channel_create(&faults), "a Channel");
     check(fut_session_mint(faults, 1, 0xffff, &fault), "a Session");
     struct worker *all[24];
@@ -444,33 +443,33 @@ static void round_of_all(uint64_t seed, uint64_t seconds)
         check(fut_channel_create(&channel[i]), "a Channel");
         check(fut_session_mint(channel[i], i, 0xffff, &session[i]), "a Session");
     }
-    struct worker *servers[] = {start(serve, on(c + 1), channel[0], 0, 0), start(serve, 0, channel[1], 0, 0),
+    struct worker *servers[] = {start(serve, on(c + 1), channel[0], 0, 0, 20), start(serve, 0, channel[1], 0, 0, 20),
                                 start(serve, 0, channel[2], 0, 0)};
     unsigned first_call = n;
-    all[n++] = start(call, on(c), session[0], 0, 0);
-    all[n++] = start(call, 0, session[1], 0, 0);
-    all[n++] = start(call, 0, session[1], 1, 0);
-    all[n++] = start(call, on(c + 2), session[2], 0, 0);
+    all[n++] = start(call, on(c), session[0], 0, 0, 20);
+    all[n++] = start(call, 0, session[1], 0, 0, 20);
+    all[n++] = start(call, 0, session[1], 1, 0, 20);
+    all[n++] = start(call, on(c + 2), session[2], 0, 0, 20);
     unsigned first_cap = n;
-    all[n++] = start(caps, on(c + 1), 0, 0, 0);
-    all[n++] = start(caps, on(c + 3), 0, 0, 0);
-    all[n++] = start(caps, 0, 0, 0, 0);
+    all[n++] = start(caps, on(c + 1), 0, 0, 0, 20);
+    all[n++] = start(caps, on(c + 3), 0, 0, 0, 20);
+    all[n++] = start(caps, 0, 0, 0, 0, 20);
     unsigned first_map = n;
-    all[n++] = start(remap, on(c), 0, 0, 0);
-    all[n++] = start(read_window, on(c + 1), 0, 0, 0);
-    all[n++] = start(read_window, on(c + 2), 0, 0, 0);
+    all[n++] = start(remap, on(c), 0, 0, 0, 20);
+    all[n++] = start(read_window, on(c + 1), 0, 0, 0, 20);
+    all[n++] = start(read_window, on(c + 2), 0, 0, 0, 20);
     unsigned first_protect = n;
-    all[n++] = start(protect, on(c + 3), faults, 0, 0);
-    all[n++] = start(write_target, on(c + 2), 0, 0, fault);
+    all[n++] = start(protect, on(c + 3), faults, 0, 0, 20);
+    all[n++] = start(write_target, on(c + 2), 0, 0, fault, 20);
     unsigned first_float = n;
-    all[n++] = start(floats, 0, 0, 0, 0);
-    all[n++] = start(floats, 0, 0, 0, 0);
+    all[n++] = start(floats, 0, 0, 0, 0, 20);
+    all[n++] = start(floats, 0, 0, 0, 0, 20);
     // What starts threads and tasks is this thread's, for `start` is not for several.
     static struct worker self;
     self.seed = seed * 77 + 1;
     uint64_t killed = 0, forked = 0;
     while (fut_clock() < until) {
-        start_and_kill(&self);
+        start_and_kill(&self, event);
         if (++killed % 16 == 0) {
             clone_and_spawn(&self);
             forked++;
@@ -502,6 +501,7 @@ static void round_of_all(uint64_t seed, uint64_t seconds)
     }
     fut_cap_delete(fault);
     fut_cap_delete(faults);
+    fut_cap_delete(event);
     check(fut_space_unmap(boot->h_space, (uint64_t)target, PAGE), "unmapping");
     check(fut_space_unmap(boot->h_space, (uint64_t)window, PAGE), "unmapping");
     fut_log("smp-stress calls %llu, caps %llu, remaps %llu, protects %llu, floats %llu, kills %llu, forks %llu",
