@@ -444,7 +444,7 @@ static void round_of_all(uint64_t seed, uint64_t seconds)
         check(fut_session_mint(channel[i], i, 0xffff, &session[i]), "a Session");
     }
     struct worker *servers[] = {start(serve, on(c + 1), channel[0], 0, 0, 20), start(serve, 0, channel[1], 0, 0, 20),
-                                start(serve, 0, channel[2], 0, 0)};
+                                start(serve, 0, channel[2], 0, 0, 20)};
     unsigned first_call = n;
     all[n++] = start(call, on(c), session[0], 0, 0, 20);
     all[n++] = start(call, 0, session[1], 0, 0, 20);
