@@ -47,7 +47,7 @@ static bool make_leaf(struct task *t, uint32_t l)
     struct cap *leaf = phys_to_virt(page_phys(p));
     for (uint32_t i = CAP_LEAF_SLOTS; i-- > 0;) {
         leaf[i].task = t;
-        leaf[i].handle = CAP_NO_HANDLE;
+        leaf[i].handle = CAP_NO_HANDLE(l * CAP_LEAF_SLOTS + i);
         leaf[i].rights = l * CAP_LEAF_SLOTS + i; // generation 0: the first use makes it 1
         leaf[i].next = t->caps.free;
         if (t->caps.free)
@@ -156,7 +156,7 @@ void cap_free_slot(struct cap *c)
 {
     struct cap_table *table = &c->task->caps;
     c->rights = c->handle;
-    c->handle = CAP_NO_HANDLE;
+    c->handle = CAP_NO_HANDLE(HANDLE_INDEX(c->handle));
     c->object = nullptr;
     c->type = FUT_OBJ_NONE;
     c->parent = c->child = c->prev = nullptr;

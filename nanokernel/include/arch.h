@@ -90,6 +90,7 @@ void arch_start_cpus(void);
 // I  bool     arch_native_pc(...): generic compares arch_pc(t) with the task's native range
 // I  uint64_t arch_pc(const struct arch_thread *), arch_sp(...)
 // I  struct cpu *arch_cpu(void): this CPU's struct cpu (gs / tpidr_el1)
+//    ARCH_LIGHT: calling convention of light system calls (ipc/light.h), which run before registers are saved
 // I  uint64_t arch_counter(void): raw monotonic counter, the one of arch_time_page (TSC / CNTVCT): CPU time accounting
 void arch_thread_init(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument, uint64_t tls);
 void arch_thread_free(struct thread *t);                  // drops FP state owned by it

@@ -55,11 +55,12 @@ void account_return_pages(struct account *a, uint64_t pages);
 #define HANDLE_INDEX(h) ((h) & ((1u << FUT_HANDLE_INDEX_BITS) - 1))
 #define HANDLE_GENERATION(h) ((h) >> FUT_HANDLE_INDEX_BITS & 0xfff)
 
-#define CAP_NO_HANDLE 0xffffffffu // outside every table
+// What a free slot holds in `handle`: nothing that a look-up of this very slot could ask for.
+#define CAP_NO_HANDLE(index) ((index) ^ 1u)
 
 struct cap {
     struct object *object;   // null: free
-    uint32_t handle;         // CAP_NO_HANDLE: free
+    uint32_t handle;         // CAP_NO_HANDLE(its index): free
     uint32_t rights;         // free: the handle last used
     struct cap *parent, *child, *next, *prev; // free: next is the next free slot; stale Reply: see ipc.h
     uint64_t type : 8, sequence : 56;
@@ -79,13 +80,11 @@ bool cap_table_clear(struct task *t);
 
 static inline struct cap *cap_lookup(const struct cap_table *table, fut_handle_t h)
 {
-    uint32_t index = HANDLE_INDEX(h);
-    if (unlikely(index >= CAP_SLOTS))
-        return nullptr;
-    struct cap *leaf = table->leaf[index / CAP_LEAF_SLOTS];
+    // An index beyond the table leads to some slot, whose handle is another.
+    struct cap *leaf = table->leaf[h / CAP_LEAF_SLOTS % CAP_LEAVES];
     if (unlikely(!leaf))
         return nullptr;
-    struct cap *c = &leaf[index % CAP_LEAF_SLOTS];
+    struct cap *c = &leaf[h % CAP_LEAF_SLOTS];
     return likely(c->handle == h) ? c : nullptr;
 }
 

@@ -4,6 +4,7 @@
 // the rest goes through a table.
 #include <kernel.h>
 #include <ipc.h>
+#include <ipc/light.h>
 
 syscall_fn sys_reply_save;
 syscall_fn sys_lent_read;
@@ -232,9 +233,27 @@ struct thread *kernel_native_syscall(struct thread *t)
     return leave();
 }
 
+// What entry code that finds light calls by itself does not need.
 struct thread *kernel_syscall(struct thread *t)
 {
     if (unlikely(arch_pc(&t->arch) - t->native_base >= t->native_bytes))
         return kernel_foreign_syscall(t);
-    return kernel_native_syscall(t);
+    struct light done = {LIGHT_DECLINED, 0};
+    uint64_t op = arch_sys_op(&t->arch), a[4];
+    for (unsigned i = 0; i < 4; i++)
+        a[i] = arch_sys_arg(&t->arch, i);
+    if (op == FUT_SYS_EVENT_SIGNAL)
+        done = light_event_signal(a[0], a[1]);
+    else if (op == FUT_SYS_EVENT_WAIT)
+        done = light_event_wait(a[0], a[1], a[2], a[3]);
+    else if (op == FUT_SYS_YIELD)
+        done = light_yield();
+    if (done.status == LIGHT_DECLINED)
+        return kernel_native_syscall(t);
+    if (done.status != LIGHT_SWITCH) {
+        arch_sys_result(&t->arch, (fut_status_t)done.status, done.value);
+        return t;
+    }
+    arch_sys_result(&t->arch, FUT_OK, 0);
+    return (struct thread *)done.value;
 }

@@ -38,6 +38,8 @@ struct arch_cpu {
 
 static inline void arch_pc_back(struct arch_thread *t, unsigned bytes) { t->pc -= bytes; }
 static inline void arch_relax(void) { __asm__ volatile("yield" : : : "memory"); }
+// How light system calls are called (ipc/light.h): what the caller's registers hold stays there.
+#define ARCH_LIGHT [[clang::preserve_most]]
 
 static inline struct cpu *arch_cpu(void)
 {

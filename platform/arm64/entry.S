@@ -123,15 +123,17 @@ vectors:
     ldr     x16, [sp, #:lo12:thread_native_bytes]
     cmp     x17, x16
     b.hs    foreign_syscall
-    bic     x16, x8, #FUT_IPC_INTERRUPTIBLE << 8 // without a pending interruption it is a plain call
-    and     x16, x16, #0xffff
-    cmp     x16, #FUT_SYS_CALL
+    and     w16, w8, #0xffff
+    cmp     w16, #FUT_SYS_CALL
     b.eq    ipc_call
-    cmp     x16, #FUT_SYS_REPLY_RECV
+    cmp     w16, #FUT_SYS_REPLY_RECV
     b.eq    ipc_reply_recv
-    cmp     x8, #FUT_SYS_UPCALL_RETURN
-    b.eq    upcall_return
-    b       native_syscall
+    adr     x17, ways
+    cmp     x8, #FUT_SYS_COUNT
+    b.hs    ipc_interruptible
+    ldrsw   x16, [x17, x16, lsl #2]
+    add     x17, x17, x16
+    br      x17
     user_vector user_irq
     user_vector user_fiq
     user_vector user_serror
@@ -141,6 +143,97 @@ vectors:
     bad     15
 
     .text
+    // Where the plain calls go; data, but at hand.
+    .balign 4
+ways:
+    .set    op, 0
+    .rept   FUT_SYS_COUNT
+    .if     op == FUT_SYS_NULL
+    .long   light_null - ways
+    .elseif op == FUT_SYS_EVENT_SIGNAL
+    .long   light_signal - ways
+    .elseif op == FUT_SYS_EVENT_WAIT
+    .long   light_wait - ways
+    .elseif op == FUT_SYS_YIELD
+    .long   light_yield_ - ways
+    .elseif op == FUT_SYS_UPCALL_RETURN
+    .long   upcall_return - ways
+    .else
+    .long   native_syscall - ways
+    .endif
+    .set    op, op + 1
+    .endr
+
+    // Without a pending interruption an interruptible call is a plain one.
+ipc_interruptible:
+    mov     w17, #FUT_SYS_CALL | FUT_IPC_INTERRUPTIBLE << 8
+    cmp     w16, w17
+    b.eq    ipc_call
+    mov     w17, #FUT_SYS_REPLY_RECV | FUT_IPC_INTERRUPTIBLE << 8
+    cmp     w16, w17
+    b.eq    ipc_reply_recv
+    b       native_syscall
+
+light_null:
+    ldr     w16, [sp, #:lo12:thread_attention]
+    cbnz    w16, native_syscall
+    ldp     x16, x17, [sp, #128]
+    mov     x0, xzr
+    mov     x1, xzr
+    eret
+
+    // A light call (ipc/light.h): x9..x15 and x19..x29 are as they were when it comes back.
+    .macro  start_light function
+    take_lock contended
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    str     x8, [sp, #64]
+    str     x18, [sp, #144]
+    str     x30, [sp, #240]
+    mrs     x16, tpidr_el1
+    ldr     x16, [x16, #CPU_STACK_TOP]
+    mov     sp, x16
+    bl      \function
+    b       light_done
+    .endm
+light_signal:
+    start_light light_event_signal
+light_wait:
+    start_light light_event_wait
+light_yield_:
+    start_light light_yield
+light_done:
+    mrs     x16, tpidr_el1
+    ldr     x16, [x16, #CPU_THREAD]
+    mov     sp, x16
+    ldr     x8, [sp, #64]
+    ldr     x18, [sp, #144]
+    ldr     x30, [sp, #240]
+    cmp     x0, #0
+    b.gt    1f
+    drop_lock x16
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x16, x17, [sp, #128]
+    eret
+1:  ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    cmp     x0, #2                      // LIGHT_SWITCH, to the thread in x1
+    b.eq    2f
+    ldp     x0, x1, [sp, #0]
+    b       native_locked
+2:  mov     x16, x1
+    mov     x0, xzr
+    mov     x1, xzr
+    save_0_15
+    save_18_30
+    mov     x0, x16
+    b       leave
+
     .balign 64
     // What IPC saves: the rest is in the message, or dead.
     .macro  start_ipc function
@@ -335,6 +428,7 @@ contended:
 
 native_syscall:
     take_lock contended
+native_locked:
     save_0_15
     save_18_30
     bl      kernel_native_syscall

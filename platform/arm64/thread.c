@@ -3,6 +3,7 @@
 // A thread's registers: how they start, how they are read and set, and whose FP/SIMD state the CPU
 // holds. The state is saved when another thread uses FP/SIMD, not before: until then CPACR_EL1 traps.
 #include "arm64.h"
+#include <ipc/light.h>
 
 static_assert(offsetof(struct arch_thread, x) == 0);
 static_assert(offsetof(struct arch_thread, sp) == THREAD_SP);
@@ -29,6 +30,7 @@ static_assert(offsetof(struct fut_regs, tls) == THREAD_TLS);
     EXPORT("thread_native_bytes", native_bytes);
     EXPORT("thread_frames", frames);
     EXPORT("thread_attention", attention);
+    static_assert(LIGHT_SWITCH == 2 && LIGHT_DECLINED == 1 && FUT_OK == 0); // entry.S compares with them
     EXPORT("thread_upcall_causes", upcall.causes);
     EXPORT("thread_upcall_frames", upcall.frames);
     EXPORT("thread_upcall_entry", upcall.entry);

@@ -22,6 +22,7 @@ struct arch_cpu { int unused; };
 
 static inline void arch_relax(void) {}
 static inline void arch_pc_back(struct arch_thread *t, unsigned bytes) { t->pc -= bytes; }
+#define ARCH_LIGHT
 extern struct cpu *const host_cpu;
 static inline struct cpu *arch_cpu(void) { return host_cpu; }
 

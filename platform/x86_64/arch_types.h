@@ -41,6 +41,8 @@ struct arch_cpu {
 
 static inline void arch_relax(void) { __builtin_ia32_pause(); }
 static inline void arch_pc_back(struct arch_thread *t, unsigned bytes) { t->pc -= bytes; }
+// How light system calls are called (ipc/light.h): what the caller's registers hold stays there.
+#define ARCH_LIGHT [[clang::preserve_most]]
 
 static inline struct cpu *arch_cpu(void)
 {

@@ -19,6 +19,7 @@
 #include "x86.h"
 #include "offsets.h"
 #include <ipc/fast.h>
+#include <ipc/light.h>
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -70,23 +71,28 @@ struct thread *x86_foreign_slow(struct thread *t);
 #define TAG_LEASE (FUT_TAG_LEASE << 28)
 #define TAG_NEVER (TAG_SLOW & ~TAG_LEASE)
 
-// Saves the registers that entry has not saved yet, and calls `handler` with the thread.
-#define SAVE_AND_CALL(handler)                                                                               \
-    "mov %%rax, " T(RAX) "\n\t"                                                                              \
-    "mov %%rbx, " T(RBX) "\n\t"                                                                              \
-    "mov %%rdx, " T(RDX) "\n\t"                                                                              \
-    "mov %%rsi, " T(RSI) "\n\t"                                                                              \
-    "mov %%rdi, " T(RDI) "\n\t"                                                                              \
-    "mov %%rbp, " T(RBP) "\n\t"                                                                              \
-    "mov %%r8, " T(R8) "\n\t"                                                                                \
-    "mov %%r9, " T(R9) "\n\t"                                                                                \
-    "mov %%r10, " T(R10) "\n\t"                                                                              \
-    "mov %%r12, " T(R12) "\n\t"                                                                              \
-    "mov %%r13, " T(R13) "\n\t"                                                                              \
-    "mov %%r14, " T(R14) "\n\t"                                                                              \
-    "mov %%r15, " T(R15) "\n\t"                                                                              \
+// Saves the registers that entry has not saved yet. rcx and rsp stay.
+#define SAVE                                                                                                  \
+    "mov %%rax, " T(RAX) "\n\t"                                                                             \
+    "mov %%rbx, " T(RBX) "\n\t"                                                                             \
+    "mov %%rdx, " T(RDX) "\n\t"                                                                             \
+    "mov %%rsi, " T(RSI) "\n\t"                                                                             \
+    "mov %%rdi, " T(RDI) "\n\t"                                                                             \
+    "mov %%rbp, " T(RBP) "\n\t"                                                                             \
+    "mov %%r8, " T(R8) "\n\t"                                                                               \
+    "mov %%r9, " T(R9) "\n\t"                                                                               \
+    "mov %%r10, " T(R10) "\n\t"                                                                             \
+    "mov %%r12, " T(R12) "\n\t"                                                                             \
+    "mov %%r13, " T(R13) "\n\t"                                                                             \
+    "mov %%r14, " T(R14) "\n\t"                                                                             \
+    "mov %%r15, " T(R15) "\n\t"                                                                             \
+    "movl $0, " T(FULL) "\n\t"                                                                              \
     "mov " CPU(USER_RSP) ", %%rax\n\t"                                                                       \
-    "mov %%rax, " T(RSP) "\n\t"                                                                              \
+    "mov %%rax, " T(RSP) "\n\t"
+
+// Then calls `handler` with the thread.
+#define SAVE_AND_CALL(handler)                                                                               \
+    SAVE                                                                                                     \
     "mov %%rsp, %%rdi\n\t"                                                                                   \
     "mov " CPU(STACK_TOP) ", %%rsp\n\t"                                                                      \
     "call " #handler "\n\t"                                                                                  \
@@ -98,11 +104,36 @@ struct thread *x86_foreign_slow(struct thread *t);
     "jc 9f\n\t"
 #define DROP_LOCK "movl $0, kernel_lock\n\t"
 
+// Straight back to the thread behind rsp, with rax and rdx as they are.
+#define EXIT_LIGHT                                                                                           \
+    "mov " T(PC) ", %%rcx\n\t"                                                                               \
+    "mov " T(FLAGS) ", %%r11\n\t"                                                                            \
+    "mov " CPU(USER_RSP) ", %%rsp\n\t"                                                                       \
+    "swapgs\n\t"                                                                                             \
+    "sysretq\n"
+
+// A light call (ipc/light.h): all registers but rax, rdx, rcx and r11 are as they were when it comes back.
+#define START_LIGHT(function, op)                                                                            \
+    "cmp %[" #op "], %%rax\n\t"                                                                              \
+    "jne x86_way_any\n\t"                                                                                    \
+    TAKE_LOCK                                                                                                \
+    "mov %%rdx, " T(RDX) "\n\t"                                                                              \
+    "mov " CPU(STACK_TOP) ", %%rsp\n\t"                                                                      \
+    "call " #function "\n\t"                                                                                 \
+    "mov " CPU(THREAD) ", %%rsp\n\t"                                                                         \
+    "test %%rax, %%rax\n\t"                                                                                  \
+    "jle 7b\n\t"                                                                                             \
+    "mov %[" #op "], %%ecx\n\t"                                                                              \
+    "jmp 8f\n"
+
 #define START_IPC(function)                                                                                  \
+    "test %[plain_flags], %%eax\n\t"                                                                         \
+    "jnz x86_way_any\n\t"                                                                                    \
     "test %[slow], %%edx\n\t"                                                                                \
     "jnz 4f\n"                                                                                               \
     "5:\n\t"                                                                                                 \
     TAKE_LOCK                                                                                                \
+    "movl $0, " T(FULL) "\n\t"                                                                              \
     "mov %%rsp, %%r11\n\t"                                                                                   \
     "mov " CPU(USER_RSP) ", %%rcx\n\t"                                                                       \
     "mov %%rcx, " T(RSP) "\n\t"                                                                              \
@@ -112,10 +143,10 @@ struct thread *x86_foreign_slow(struct thread *t);
     "jmp " #function "\n"                                                                                    \
     "4:\n\t"                                                                                                 \
     "test %[never], %%edx\n\t"                                                                               \
-    "jnz 1b\n\t"                                                                                             \
+    "jnz x86_way_any\n\t"                                                                                    \
     "cmpq $0, %c[ipc](%%rsp)\n\t"                                                                            \
     "jne 5b\n\t"                                                                                             \
-    "jmp 1b\n"
+    "jmp x86_way_any\n"
 
 // System calls whose registers were saved without the lock.
 #define SYSCALL_BYTES 2
@@ -142,34 +173,78 @@ struct thread *x86_foreign_slow(struct thread *t);
         "mov " CPU(THREAD) ", %%rsp\n\t"
         "mov %%rcx, " T(PC) "\n\t"
         "mov %%r11, " T(FLAGS) "\n\t"
-        "movl $0, " T(FULL) "\n\t"
         "sub %c[native_base](%%rsp), %%rcx\n\t"
         "cmp %c[native_bytes](%%rsp), %%rcx\n\t"
         "jae x86_foreign_syscall\n\t"
-        // rcx and r11 are free. IPC, at most interruptible, in register form, without capabilities?
-        "mov %%eax, %%r11d\n\t"
-        "and %[op_mask], %%r11d\n\t"
-        "cmp %[call], %%r11d\n\t"
-        "je 2f\n\t"
-        "cmp %[reply_recv], %%r11d\n\t"
-        "je 3f\n\t"
-        "cmp %[upcall_return], %%eax\n\t"
-        "je x86_upcall_return\n"
-        "1:\n\t"
-        TAKE_LOCK
-        SAVE_AND_CALL(kernel_native_syscall)
-        "2:\n\t"
+        // rcx and r11 are free.
+        "movzbl %%al, %%ecx\n\t"
+        "jmp *x86_ways(,%%rcx,8)\n"
+        ".globl x86_way_call, x86_way_reply_recv, x86_way_null, x86_way_signal, x86_way_wait, x86_way_yield, x86_way_upcall_return\n"
+        "x86_way_call:\n\t"
         START_IPC(x86_fast_call)
-        "3:\n\t"
+        "x86_way_reply_recv:\n\t"
         START_IPC(x86_fast_reply_recv)
+        "x86_way_null:\n\t"
+        "test %%rax, %%rax\n\t"
+        "jnz x86_way_any\n\t"
+        "cmpl $0, %c[attention](%%rsp)\n\t"
+        "jne x86_way_any\n\t"
+        "xor %%edx, %%edx\n\t"
+        EXIT_LIGHT
+        // rsp: the thread, which goes on with all registers but rax and rdx as they were.
+        "7:\n\t"
+        DROP_LOCK
+        EXIT_LIGHT
+        "x86_way_signal:\n\t"
+        START_LIGHT(light_event_signal, event_signal)
+        "x86_way_wait:\n\t"
+        "mov %%r10, %%rcx\n\t"
+        START_LIGHT(light_event_wait, event_wait)
+        "x86_way_yield:\n\t"
+        START_LIGHT(light_yield, yield)
+        // Declined, or the CPU goes to the thread in rdx. ecx: the operation.
+        "8:\n\t"
+        "cmp %[light_switch], %%eax\n\t"
+        "je 3f\n\t"
+        "mov %%ecx, %%eax\n\t"
+        "mov " T(RDX) ", %%rdx\n\t"
+        "jmp 2f\n"
+        ".globl x86_way_any\n"
+        "x86_way_any:\n\t"
+        TAKE_LOCK
+        "2:\n\t"
+        SAVE_AND_CALL(kernel_native_syscall)
         "9:\n\t"
         SAVE_AND_CALL(x86_native_wait)
+        "3:\n\t"
+        "mov %%rdx, %%rcx\n\t"
+        "xor %%eax, %%eax\n\t"
+        "xor %%edx, %%edx\n\t"
+        SAVE
+        "mov %%rcx, %%rax\n\t"
+        "mov " CPU(STACK_TOP) ", %%rsp\n\t"
+        "jmp x86_resume\n"
         :
-        : THREAD(native_base, native_base), THREAD(native_bytes, native_bytes),
-          [op_mask] "i"(0xff | (0xff & ~FUT_IPC_INTERRUPTIBLE) << 8), [call] "i"(FUT_SYS_CALL),
-          [reply_recv] "i"(FUT_SYS_REPLY_RECV), [upcall_return] "i"(FUT_SYS_UPCALL_RETURN), [slow] "i"(TAG_SLOW), [never] "i"(TAG_NEVER),
-          THREAD(ipc, ipc));
+        : THREAD(native_base, native_base), THREAD(native_bytes, native_bytes), THREAD(attention, attention),
+          [event_signal] "i"(FUT_SYS_EVENT_SIGNAL), [event_wait] "i"(FUT_SYS_EVENT_WAIT), [yield] "i"(FUT_SYS_YIELD),
+          [light_switch] "i"(LIGHT_SWITCH), [slow] "i"(TAG_SLOW), [never] "i"(TAG_NEVER),
+          [plain_flags] "i"((0xff & ~FUT_IPC_INTERRUPTIBLE) << 8), THREAD(ipc, ipc));
 }
+
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+// Where each operation goes at first; a way looks at the rest of the control word itself.
+void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_signal(void), x86_way_wait(void),
+    x86_way_yield(void), x86_way_upcall_return(void), x86_way_any(void);
+[[gnu::used]] void (*const x86_ways[256])(void) = {
+    [0 ... 255] = x86_way_any,
+    [FUT_SYS_CALL] = x86_way_call,
+    [FUT_SYS_REPLY_RECV] = x86_way_reply_recv,
+    [FUT_SYS_NULL] = x86_way_null,
+    [FUT_SYS_EVENT_SIGNAL] = x86_way_signal,
+    [FUT_SYS_EVENT_WAIT] = x86_way_wait,
+    [FUT_SYS_YIELD] = x86_way_yield,
+    [FUT_SYS_UPCALL_RETURN] = x86_way_upcall_return,
+};
 
 // rsp: the thread; r11: the flags; pc and flags are saved in the thread as well.
 [[gnu::naked, gnu::used]] static void foreign_syscall(void)
@@ -243,7 +318,9 @@ struct thread *x86_foreign_slow(struct thread *t);
 [[gnu::naked, gnu::used]] static void upcall_return(void)
 {
     __asm__ volatile(
-        "x86_upcall_return:\n\t"
+        "x86_way_upcall_return:\n\t"
+        "cmp %[upcall_return], %%rax\n\t"
+        "jne x86_way_any\n\t"
         "mov %c[frames](%%rsp), %%rbp\n\t"
         "test %%rbp, %%rbp\n\t"
         "jz 1f\n\t"

@@ -190,7 +190,8 @@ static void visit_task(struct task *t)
             struct cap *c = &leaf[i];
             CHECK(c->task == t);
             if (!c->object) {
-                CHECK(c->handle == CAP_NO_HANDLE);
+                CHECK(c->handle == CAP_NO_HANDLE(l * CAP_LEAF_SLOTS + i) && cap_lookup(&t->caps, c->handle) != c);
+                CHECK(!cap_lookup(&t->caps, l * CAP_LEAF_SLOTS + i) && cap_lookup(&t->caps, 0xffffffff - i) != c);
                 free_count++;
                 continue;
             }
