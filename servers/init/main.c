@@ -64,10 +64,11 @@ static void publish_names(void)
     registry_publisher_t publisher;
     if (registry == nullptr || fut_session_mint(registry->channel, BADGE_PUBLISHER, 0xffff, &publisher.h) != FUT_OK)
         return;
-    for (size_t i = 0; i < service_count; i++) {
-        const struct manifest_publish *publish = &services[i].spec->publish;
+    for (size_t i = 0; i < service_count * MANIFEST_PUBLISHES; i++) {
+        const struct service *s = &services[i / MANIFEST_PUBLISHES];
+        const struct manifest_publish *publish = &s->spec->publish[i % MANIFEST_PUBLISHES];
         fut_handle_t session;
-        if (publish->badge == 0 || fut_session_mint(services[i].channel, publish->badge, 0xffff, &session) != FUT_OK)
+        if (publish->badge == 0 || fut_session_mint(s->channel, publish->badge, 0xffff, &session) != FUT_OK)
             continue;
         struct fut_call_options options = {.deadline = fut_clock() + REGISTRY_DEADLINE};
         fut_status_t status = registry_publisher_register_opt(

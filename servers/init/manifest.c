@@ -160,10 +160,12 @@ static bool parse_publish(struct parser *p, const struct line *line)
 {
     if (line->count != 3)
         return fail(p, "expected: publish NAME BADGE");
-    if (p->current->publish.badge != 0)
-        return fail(p, "a service publishes one name");
-    return take_name(p, line->word[1], p->current->publish.name) &&
-           take_number(p, line->word[2], 1, 15, &p->current->publish.badge);
+    struct manifest_publish *publish = p->current->publish;
+    while (publish < p->current->publish + MANIFEST_PUBLISHES && publish->badge != 0)
+        publish++;
+    if (publish == p->current->publish + MANIFEST_PUBLISHES)
+        return fail(p, "a service publishes two names at most");
+    return take_name(p, line->word[1], publish->name) && take_number(p, line->word[2], 1, 15, &publish->badge);
 }
 
 static bool parse_state(struct parser *p, const struct line *line)

@@ -27,6 +27,7 @@ struct manifest_use {
     char name[MANIFEST_NAME + 1];
 };
 
+#define MANIFEST_PUBLISHES 2
 struct manifest_publish {
     uint64_t badge; // 0: nothing is published
     char name[MANIFEST_NAME + 1];
@@ -40,7 +41,7 @@ struct manifest_service {
     enum manifest_restart restart;
     struct manifest_use use[MANIFEST_USES];
     size_t use_count;
-    struct manifest_publish publish;
+    struct manifest_publish publish[MANIFEST_PUBLISHES];
     uint64_t state_bytes;     // 0: nothing outlives its restarts
 };
 

@@ -132,7 +132,7 @@ static fut_status_t do_get_address(struct fut_request *req, uint32_t index, stru
             bool local = ip6_addr_islinklocal(netif_ip6_addr(n, i)), loop = is_loopback(n);
             uint32_t valid = netif_ip6_addr_valid_life(n, i);
             *a = (struct netctl_interface_address){.interface = netif_get_index(n), .prefix_bits = loop ? 128 : 64,
-                .state = ip6_addr_istentative(state) ? 1 : ip6_addr_isduplicated(state) ? 3 : ip6_addr_isdeprecated(state) ? 2 : 0,
+                .state = ip6_addr_istentative(state) ? 1 : ip6_addr_isduplicated(state) ? 3 : ip6_addr_isdeprecated(state) && !loop ? 2 : 0,
                 .source = local ? 3 : valid != 0 ? 2 : 0, .valid_s = valid != 0 ? valid : UINT32_MAX};
             address_out(&n->ip6_addr[i], 0, SOCKET_FAMILY_INET6, &a->address);
             return FUT_OK;

@@ -2,6 +2,7 @@
 // See netd.h.
 #include "netd.h"
 #include "socket.h"
+#include "state.h"
 #include <stdarg.h>
 #include "lwip/init.h"
 #include "lwip/timeouts.h"
@@ -127,6 +128,7 @@ int main(void)
         fut_log("no channel");
         return 1;
     }
+    state_open();
     fut_status_t status = pool_open();
     if (status != FUT_OK) {
         fut_log("no packet memory, error %d", (int)status);
@@ -139,6 +141,9 @@ int main(void)
     lwip_init();
     object_add_as(network_root(), OBJECT_NETWORK, 1);
     object_add_as(control_root(), OBJECT_CONTROL, 2);
+    state_restore();
+    names_start();
+    ntp_start();
     nic_start();
 
     static struct fut_service services[4];

@@ -97,6 +97,7 @@ void deferred_stale(struct fut_server *s, fut_reply_t reply);
 struct limits {
     unsigned references;
     struct limits *outer;           // holds too
+    uint16_t kept;                  // its place in the state; 0: none
     struct socket_restriction r;
 };
 void limits_hold(struct limits *l);
@@ -106,6 +107,10 @@ void limits_release(struct limits *l);
 [[nodiscard]] fut_status_t limits_local(const struct limits *l, uint16_t port);
 [[nodiscard]] fut_status_t limits_remote(const struct limits *l, const ip_addr_t *address, uint16_t port);
 struct object *network_root(void);
+struct limits *network_no_limits(void);
+// With one reference; takes one on outer (null: no limits). null: no memory.
+struct limits *network_limits(struct limits *outer, const struct socket_restriction *r, uint16_t kept);
+void network_restore(struct limits *l, uint64_t badge);
 extern const struct socket_network_ops network_ops;
 void network_closed(struct object *o);
 
@@ -122,6 +127,11 @@ void control_changed(void);
 // --- random.c -------------------------------------------------------------------------------------------
 void random_start(void);
 void random_bytes(void *to, size_t n);
+
+// --- ntp.c, mdns.c --------------------------------------------------------------------------------------
+void ntp_start(void);
+void names_start(void);
+void names_add(struct netif *netif);
 
 // --- main.c ---------------------------------------------------------------------------------------------
 void more_work(void);               // lwIP has work left over for the end of the turn

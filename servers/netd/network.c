@@ -4,6 +4,7 @@
 // to all those of the one it was made from; a socket carries the limits of its Network for life, and so do the
 // connections that it accepts.
 #include "socket.h"
+#include "state.h"
 #include "lwip/dns.h"
 
 struct network {
@@ -16,12 +17,35 @@ static struct network root = {.object = {.kind = OBJECT_NETWORK, .badge = 1}, .l
 
 struct object *network_root(void) { return &root.object; }
 
+struct limits *network_no_limits(void) { return &no_limits; }
+
 void limits_hold(struct limits *l) { l->references++; }
+
+struct limits *network_limits(struct limits *outer, const struct socket_restriction *r, uint16_t kept)
+{
+    struct limits *l = calloc(1, sizeof *l);
+    if (!l)
+        return nullptr;
+    *l = (struct limits){.references = 1, .outer = outer ? outer : &no_limits, .kept = kept, .r = *r};
+    limits_hold(l->outer);
+    return l;
+}
+
+void network_restore(struct limits *l, uint64_t badge)
+{
+    struct network *n = calloc(1, sizeof *n);
+    if (!n)
+        return;
+    n->limits = l;
+    limits_hold(l);
+    object_add_as(&n->object, OBJECT_NETWORK, badge);
+}
 
 void limits_release(struct limits *l)
 {
     while (l && --l->references == 0) {
         struct limits *outer = l->outer;
+        state_limits_gone(l);
         free(l);
         l = outer;
     }
@@ -133,16 +157,18 @@ static fut_status_t do_restrict(struct fut_request *req, const struct socket_res
         r->prefix_bits > (r->prefix_family == SOCKET_FAMILY_INET ? 32 : 128))
         return IO_ERROR_INVALID;
     struct network *narrow = calloc(1, sizeof *narrow);
-    struct limits *l = calloc(1, sizeof *l);
+    struct limits *l = network_limits(n->limits, r, 0);
     if (!narrow || !l) {
         free(narrow);
         free(l);
         return IO_ERROR_NO_MEMORY;
     }
-    *l = (struct limits){.references = 1, .outer = n->limits, .r = *r};
-    limits_hold(n->limits);
     narrow->limits = l;
     object_add(&narrow->object, OBJECT_NETWORK);
+    if (!state_limits(l, narrow->object.badge)) {
+        network_closed(&narrow->object);
+        return IO_ERROR_NO_BUFFERS;
+    }
     fut_status_t status = object_session(&narrow->object, req->perms, &res->n.h);
     if (status != FUT_OK)
         network_closed(&narrow->object);
@@ -155,6 +181,7 @@ void network_closed(struct object *o)
     if (n == &root)
         return;
     object_remove(o);
+    state_limits_closed(n->limits);
     limits_release(n->limits);
     free(n);
 }

@@ -280,6 +280,7 @@ static bool interface_add(struct nic *n)
     if (!netif_default)
         netif_set_default(netif);
     netif_set_up(netif);
+    names_add(netif);
     return true;
 }
 

@@ -8,6 +8,7 @@
 // allocation and release are a handful of instructions. Each block has a header with its size, so that a release that
 // names no block is noticed.
 #include "netd.h"
+#include "state.h"
 
 struct block {
     uint32_t magic;
@@ -40,9 +41,14 @@ static void pool_begin(void *at)
 #ifndef FUTURA_SIMULATED
 fut_status_t pool_open(void)
 {
-    fut_status_t status = fut_memory_create(POOL_BYTES, FUT_MEM_CONTIGUOUS | FUT_MEM_COMMIT, &pool.memory);
-    if (status != FUT_OK)
-        return status;
+    fut_status_t status = FUT_OK;
+    pool.memory = state_pool();
+    if (!pool.memory) {
+        status = fut_memory_create(POOL_BYTES, FUT_MEM_CONTIGUOUS | FUT_MEM_COMMIT, &pool.memory);
+        if (status != FUT_OK)
+            return status;
+        state_keep_pool(pool.memory);
+    }
     struct fut_map map = {.bytes = POOL_BYTES, .memory = pool.memory, .flags = FUT_PROT_READ | FUT_PROT_WRITE};
     uint64_t at;
     status = fut_space_map(fut_startup_cap("space"), &map, &at);

@@ -3,6 +3,7 @@
 // Sockets as Sessions: the protocols Socket and io.File on top of the kinds in stream.c and datagram.c; calls that wait;
 // the readiness Event.
 #include "socket.h"
+#include "state.h"
 
 struct socket *sockets;
 unsigned socket_count;
@@ -90,6 +91,7 @@ void socket_free(struct socket *s)
         (void)fut_cap_delete(s->shown);
         (void)fut_cap_delete(s->event);
     }
+    state_socket_gone(s);
     limits_release(s->limits);
     socket_count--;
     free(s);
@@ -98,6 +100,10 @@ void socket_free(struct socket *s)
 fut_status_t socket_give(struct socket *s, socket_socket_t *out)
 {
     object_add(&s->object, OBJECT_SOCKET);
+    if (!state_socket(s)) {
+        s->class->close(s);
+        return IO_ERROR_TOO_MANY_FILES;
+    }
     uint32_t perms = limits_listen(s->limits) == FUT_OK ? FUT_PERMS_ALL : SOCKET_SOCKET_FACET_CLIENT;
     fut_status_t status = object_session(&s->object, perms, &out->h);
     if (status != FUT_OK)
@@ -461,6 +467,7 @@ static fut_status_t file_watch(struct fut_request *req, struct io_file_watch_res
             return IO_ERROR_NO_MEMORY;
         }
         s->level = 0;
+        state_socket_event(s);
         show_ready(s);
     }
     res->e = s->shown;
@@ -554,6 +561,8 @@ static fut_status_t do_listen(struct fut_request *req, uint32_t backlog)
     fut_status_t status = limits_listen(s->limits);
     if (status == FUT_OK)
         status = stream_listen(s, backlog);
+    if (status == FUT_OK)
+        state_socket_listens(s);
     show_ready(s);
     return status;
 }
@@ -697,6 +706,12 @@ static fut_status_t set_flag(struct ip_pcb *pcb, uint8_t flag, bool on)
     else
         ip_reset_option(pcb, flag);
     return FUT_OK;
+}
+
+void socket_set_reuse(struct socket *s, bool on)
+{
+    s->reuse = on;
+    (void)set_flag((struct ip_pcb *)s->tcp, SOF_REUSEADDR, on);
 }
 
 static fut_status_t do_set_option(struct fut_request *req, uint16_t option, int64_t value)

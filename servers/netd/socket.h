@@ -87,6 +87,8 @@ struct socket {
         struct raw_pcb *raw;
     };
     fut_handle_t event, shown;      // readiness; 0 until somebody asks. shown: given out, to wait on only
+    fut_handle_t event_lent;        // what the vault's copy is derived from
+    uint16_t kept;                  // its place in the state; 0: none
     uint64_t level;
     struct queue readers, writers;  // acceptors read, connectors write
     struct packets in;
@@ -119,6 +121,7 @@ void socket_free(struct socket *s); // queues are empty, the pcb is gone
 void socket_closed(struct object *o);
 void socket_pump(struct socket *s); // lets waiting calls go on and shows the readiness
 uint8_t socket_ip_type(const struct socket *s);
+void socket_set_reuse(struct socket *s, bool on);
 fut_status_t socket_take_error(struct socket *s);
 bool socket_address_is_ours(const ip_addr_t *ip);
 

@@ -138,13 +138,14 @@ static void start_clock(void)
         posixd.clock_memory = shown;
 }
 
-// Drivers come up beside the servers: what is not there yet is asked for again, now and then, when a program starts.
+// Drivers come up beside the servers, and netd may learn the time from the network: it is asked for again, now and then,
+// when a program starts.
 void clock_update(void)
 {
     fut_handle_t h = posixd.clock.h;
     int64_t offset;
     static uint64_t next_try;
-    if (posixd.clock_page->realtime_offset_ns != 0 || now_ns() < next_try)
+    if (now_ns() < next_try)
         return;
     next_try = now_ns() + NS_PER_SECOND;
     if (h == 0 && registry_directory_lookup(posixd.registry, (struct fut_string){"clock", 5}, false, &h) != FUT_OK)

@@ -6,9 +6,14 @@
 //   netcheck many N BYTES     N connections over the loopback at once, each with BYTES, checked
 //   netcheck serve PORT N     echoes N connections, then ends
 //   netcheck ask HOST PORT    sends a line to HOST (an IPv4 address) and prints what comes back
+//   netcheck echo HOST PORT BYTES   sends so many bytes to an echo service and checks what comes back
+//   netcheck lookup NAME      addresses of a name, through netd's resolver
+//   netcheck addresses        the interfaces' addresses, once there is one that is not the loopback's
+//   netcheck usage            what netd holds: sockets, connections, packets
 //
 // Prints `ok NAME` for each thing that holds; exits with how many did not.
 #include <fipc/io.h>
+#include <fipc/netctl.h>
 #include <fipc/registry.h>
 #include <fipc/socket.h>
 #include <futura/startup.h>
@@ -372,7 +377,12 @@ static int serve(uint16_t port, unsigned count)
     fflush(stdout);
     while (count--) {
         struct socket_address peer;
-        OK(socket_socket_accept(l, 0, 0, &s, &peer));
+        fut_status_t status = socket_socket_accept(l, 0, 0, &s, &peer);
+        if (status == FUT_ERR_RESTARTED) { // netd was: the socket listens again, the call has to be made again
+            count++;
+            continue;
+        }
+        OK(status);
         static uint8_t bytes[60000];
         uint64_t n, put, total = 0;
         while (io_file_read_into(file(s), UINT64_MAX, (struct fut_buffer){bytes, sizeof bytes, 0}, &n) == FUT_OK && n != 0) {
@@ -401,6 +411,88 @@ static int ask(const char *host, uint16_t port)
     return failures;
 }
 
+static int echo(const char *host, uint16_t port, uint64_t bytes)
+{
+    static uint8_t part[20000], in[20000];
+    socket_socket_t s = open_socket(SOCKET_FAMILY_INET, SOCKET_TYPE_STREAM, 0);
+    struct socket_address to = at(host, port);
+    OK(socket_socket_connect(s, &to));
+    uint64_t sent = 0, got = 0;
+    while (got < bytes && failures == 0) {
+        uint64_t want = bytes - sent < sizeof part ? bytes - sent : sizeof part, n = 0;
+        for (uint64_t i = 0; i < want; i++)
+            part[i] = pattern(sent + i);
+        if (want && sent - got < 100000) {
+            OK(io_file_write_from(file(s), UINT64_MAX, (struct fut_bytes){part, want}, &n));
+            sent += n;
+            if (sent == bytes)
+                OK(socket_socket_shutdown(s, 1));
+            continue;
+        }
+        OK(io_file_read_into(file(s), UINT64_MAX, (struct fut_buffer){in, sizeof in, 0}, &n));
+        if (!CHECK(n != 0, got))
+            break;
+        for (uint64_t i = 0; i < n; i++)
+            if (!CHECK(in[i] == pattern(got + i), got + i))
+                break;
+        got += n;
+    }
+    done(s);
+    printf("%llu bytes came back\n", (unsigned long long)got);
+    return failures;
+}
+
+static void print_address(const struct socket_address *a)
+{
+    const uint8_t *b = a->bytes;
+    if (a->family == SOCKET_FAMILY_INET)
+        printf("%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+    else
+        for (int i = 0; i < 16; i += 2)
+            printf("%s%x", i ? ":" : "", b[i] << 8 | b[i + 1]);
+}
+
+static int lookup(const char *name)
+{
+    struct socket_address_view found;
+    fut_status_t status = socket_network_lookup(network, fut_string(name), SOCKET_FAMILY_NONE, &found);
+    if (status != FUT_OK)
+        printf("error %d", (int)status);
+    for (size_t i = 0; status == FUT_OK && i < found.len; i++) {
+        print_address(&found.data[i]);
+        printf(" ");
+    }
+    printf("\n");
+    return 0;
+}
+
+static int addresses(netctl_control_t control)
+{
+    struct netctl_interface_address a;
+    for (uint64_t end = fut_clock() + 20000000000; fut_clock() < end; (void)fut_yield()) {
+        bool usable = false;
+        for (uint32_t i = 0; netctl_control_get_address(control, i, &a) == FUT_OK; i++)
+            usable |= a.interface != 1 && a.state == 0 && a.source == 2;
+        if (usable)
+            break;
+    }
+    for (uint32_t i = 0; netctl_control_get_address(control, i, &a) == FUT_OK; i++) {
+        printf("%u ", a.interface);
+        print_address(&a.address);
+        printf("/%u source %u state %u\n", a.prefix_bits, a.source, a.state);
+    }
+    return 0;
+}
+
+static int usage(netctl_control_t control)
+{
+    struct netctl_usage u;
+    OK(netctl_control_usage(control, &u));
+    printf("%llu sockets, %llu connections, %llu packets, %llu bytes\n", (unsigned long long)u.sockets,
+           (unsigned long long)u.connections, (unsigned long long)u.packets, (unsigned long long)u.packet_bytes);
+    return failures;
+}
+
 int main(int argc, char **argv)
 {
     registry_directory_t registry = {fut_startup_cap("registry")};
@@ -414,6 +506,15 @@ int main(int argc, char **argv)
         return serve((uint16_t)atoi(argv[2]), (unsigned)atoi(argv[3]));
     if (argc == 4 && strcmp(argv[1], "ask") == 0)
         return ask(argv[2], (uint16_t)atoi(argv[3]));
+    if (argc == 5 && strcmp(argv[1], "echo") == 0)
+        return echo(argv[2], (uint16_t)atoi(argv[3]), strtoull(argv[4], nullptr, 0));
+    if (argc == 3 && strcmp(argv[1], "lookup") == 0)
+        return lookup(argv[2]);
+    if (argc == 2 && (strcmp(argv[1], "addresses") == 0 || strcmp(argv[1], "usage") == 0)) {
+        netctl_control_t control;
+        OK(registry_directory_lookup(registry, FUT_STRING("netctl"), false, &control.h));
+        return argv[1][0] == 'a' ? addresses(control) : usage(control);
+    }
     streams();
     dual_stack();
     bulk();

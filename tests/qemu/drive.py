@@ -26,6 +26,7 @@ A case is a text file of steps, one a line:
     sleep SECONDS
     poweroff                types `poweroff`; the machine must go off by itself
     host CMD                a command on this machine ($DISK, $SECOND: the disk images), followed by > ~ * as above
+                            $PORT0 to $PORT3, here and in boot, are port numbers that nobody uses now
     run CMD                 `tools/futura run -c CMD` on the disk; its stdout is compared, as above
     status N                the exit status that the `run` before it must have had (0 unless this is said)
 
@@ -45,6 +46,7 @@ import select
 import shlex
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -149,6 +151,23 @@ class Console:
         os.close(self.fd)
 
 
+def free_ports(count):
+    """Ports of 127.0.0.1 that are free for TCP and UDP. Another test may take one before we do; that is rare."""
+    held, ports = [], []
+    while len(ports) < count:
+        tcp, udp = socket.socket(socket.AF_INET, socket.SOCK_STREAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        held += [tcp, udp]
+        tcp.bind(("127.0.0.1", 0))
+        try:
+            udp.bind(tcp.getsockname())
+            ports.append(tcp.getsockname()[1])
+        except OSError:
+            pass
+    for s in held:
+        s.close()
+    return ports
+
+
 def indent(text):
     return "\n".join("    " + line for line in text.split("\n"))
 
@@ -206,6 +225,7 @@ class Case:
         self.disk = self.second = self.tree = None
         self.run_status = 0
         self.scratch = tempfile.mkdtemp(prefix="futura-test.")
+        self.ports = free_ports(4)
 
     # --- disks
 
@@ -302,7 +322,8 @@ class Case:
     # --- steps
 
     def environment(self):
-        return dict(os.environ, DISK=self.disk or "", SECOND=self.second or "", TREE=self.tree or "",
+        ports = {f"PORT{i}": str(port) for i, port in enumerate(self.ports)}
+        return dict(os.environ, **ports, DISK=self.disk or "", SECOND=self.second or "", TREE=self.tree or "",
                     ROOT=ROOT, ARCH=self.arch, SCRATCH=self.scratch)
 
     def step(self, word, argument, expected):
@@ -335,6 +356,8 @@ class Case:
         elif word == "program":
             self.program(argument)
         elif word == "boot":
+            for i, port in enumerate(self.ports):
+                argument = argument.replace(f"$PORT{i}", str(port))
             self.boot(shlex.split(argument))
         elif word == "poweroff":
             self.power_off()

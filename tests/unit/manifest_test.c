@@ -47,7 +47,7 @@ static void accepts_a_whole_manifest(void)
     CHECK(manifest.service[0].restart == RESTART_NEVER && manifest.service[1].restart == RESTART_ALWAYS);
     CHECK(manifest.service[0].use_count == 1 && manifest.service[0].use[0].target == 1);
     CHECK(strcmp(manifest.service[0].use[0].name, "back") == 0 && manifest.service[0].use[0].badge == 1);
-    CHECK(manifest.service[1].publish.badge == 2 && manifest.service[1].priority == MANIFEST_DEFAULT_PRIORITY);
+    CHECK(manifest.service[1].publish[0].badge == 2 && manifest.service[1].priority == MANIFEST_DEFAULT_PRIORITY);
 }
 
 static void refuses_bad_lines(void)
@@ -67,7 +67,7 @@ static void refuses_bad_lines(void)
     refuses("service a\n\nuse nobody 1 x\n", 3);
     refuses("service a\nuse a 16 x\n", 2);
     refuses("service a\nuse a 1\n", 2);
-    refuses("service a\npublish x 1\npublish y 2\n", 3);
+    refuses("service a\npublish x 1\npublish y 2\npublish z 3\n", 4);
     refuses("service a\nrestart sometimes\n", 2);
     refuses("service a b c d e f g h i\n", 1);
 }

@@ -18,7 +18,8 @@ usage: tools/futura run [OPTION]...
   --add HOST:GUEST      copy a file or directory of this machine into the disk first (repeatable)
   --second-disk FILE    one more disk, /dev/vdb in the guest
   --snapshot            what the guest writes to its disks is forgotten at the end
-  --forward HOST:GUEST  a virtio network card, with TCP port HOST of this machine forwarded (repeatable)
+  --forward HOST:GUEST  TCP port HOST of this machine (127.0.0.1) reaches port GUEST of the guest (repeatable)
+  --no-net              no network card; else there is one, behind QEMU's own user-mode network
   --mem SIZE            memory (512M)       --smp N     processors (1)
   --icount              count instructions: one is one nanosecond of guest time
   --kdb                 let the kernel's debugger answer: Ctrl-A B here, `futctl debug` in the guest, or a panic
@@ -87,7 +88,7 @@ refresh_programs() {
 
 main() {
     arch=x86_64 command= has_command=no disk= no_disk=no fresh=no second= snapshot=no mem=512M smp=1
-    archive= icount=no gdb=no kdb=no build=yes dry=no adds= forwards= extra=
+    archive= icount=no gdb=no kdb=no net=yes build=yes dry=no adds= forwards= extra=
     while [ $# -gt 0 ]; do
         case $1 in
         --arch) need_value "$1" $#; check_arch "$2"; arch=$2; shift 2 ;;
@@ -108,6 +109,7 @@ main() {
             forwards="$forwards,hostfwd=tcp:127.0.0.1:${2%:*}-:${2#*:}"
             shift 2
             ;;
+        --no-net) net=no; shift ;;
         --mem | -m) need_value "$1" $#; mem=$2; shift 2 ;;
         --smp) need_value "$1" $#; smp=$2; shift 2 ;;
         --icount) icount=yes; shift ;;
@@ -121,6 +123,8 @@ main() {
         esac
     done
     . "$lib/image.sh"
+
+    [ $net = yes ] || [ -z "$forwards" ] || die "--forward needs the network card that --no-net takes away."
 
     ensure_packages
     [ $build = no ] || build_preset "$arch"
@@ -194,7 +198,7 @@ main() {
         set -- "$@" -drive "if=none,id=disk1,format=raw,file=$(option_value "$second")" \
             -device virtio-blk-pci,drive=disk1,disable-legacy=on
     fi
-    if [ -n "$forwards" ]; then
+    if [ $net = yes ]; then
         set -- "$@" -netdev "user,id=net0$forwards" -device virtio-net-pci,netdev=net0,disable-legacy=on,romfile=
     fi
     [ $snapshot = no ] || set -- "$@" -snapshot
