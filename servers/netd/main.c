@@ -4,7 +4,15 @@
 #include "socket.h"
 #include "state.h"
 #include <stdarg.h>
+#include "lwip/dhcp.h"
+#include "lwip/dns.h"
+#include "lwip/etharp.h"
+#include "lwip/igmp.h"
 #include "lwip/init.h"
+#include "lwip/mld6.h"
+#include "lwip/nd6.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/dhcp.h"
 #include "lwip/timeouts.h"
 
 struct fut_server server;
@@ -35,9 +43,38 @@ void more_work(void) { server.more_work = true; }
 
 // --- Turns -------------------------------------------------------------------------------------------------
 
+// lwIP's timers tick ten times a second whether or not anything runs by them. While nothing does that is finer than a
+// second, netd sleeps for two: a ticker that finds itself late goes on from where it is, and those that count seconds
+// (lifetimes of addresses, neighbours, names) are made up for.
+#define QUIET_NS (2 * NS_PER_SECOND)
+static bool quiet = true;
+
+static bool may_be_quiet(void)
+{
+    struct netif *n;
+    if (tcp_active_pcbs || tcp_tw_pcbs || lookups_open != 0)
+        return false;
+    NETIF_FOREACH(n) {
+        const struct dhcp *d = netif_dhcp_data(n);
+        if (d && d->state != DHCP_STATE_BOUND && d->state != DHCP_STATE_OFF)
+            return false;
+        for (const struct igmp_group *g = netif_igmp_data(n); g; g = g->next)
+            if (g->timer != 0)
+                return false;
+        for (const struct mld_group *g = netif_mld6_data(n); g; g = g->next)
+            if (g->timer != 0)
+                return false;
+    }
+    return true;
+}
+
 static void end_turn(void)
 {
     struct netif *n;
+    if (quiet && (tcp_active_pcbs || lookups_open != 0)) {
+        quiet = false;
+        server.alarm_at = fut_clock() + 100 * NS_PER_MS;
+    }
     NETIF_FOREACH(n) {
         if (n->loop_first) {
             server.more_work = true;
@@ -57,9 +94,15 @@ static void work(struct fut_server *s)
 static void alarm_rings(struct fut_server *s, uint64_t now)
 {
     sys_check_timeouts();
+    if (quiet) {
+        nd6_tmr();
+        etharp_tmr();
+        dns_tmr();
+    }
     nic_tick();
     uint32_t sleep = sys_timeouts_sleeptime();
-    s->alarm_at = now + (sleep < 1 ? 1 : sleep > 1000 ? 1000 : sleep) * NS_PER_MS;
+    quiet = may_be_quiet();
+    s->alarm_at = now + (quiet ? QUIET_NS : (sleep < 1 ? 1 : sleep > 1000 ? 1000 : sleep) * NS_PER_MS);
     end_turn();
 }
 

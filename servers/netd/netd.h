@@ -113,6 +113,7 @@ struct limits *network_limits(struct limits *outer, const struct socket_restrict
 void network_restore(struct limits *l, uint64_t badge);
 extern const struct socket_network_ops network_ops;
 void network_closed(struct object *o);
+extern unsigned lookups_open;       // names that lwIP asks servers for
 
 // --- address.c ------------------------------------------------------------------------------------------
 [[nodiscard]] fut_status_t address_in(const struct socket_address *a, ip_addr_t *ip); // a mapped IPv4 address becomes IPv4

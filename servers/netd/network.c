@@ -198,6 +198,7 @@ struct lookup {
     unsigned count;
 };
 
+unsigned lookups_open;
 static void lookup_step(struct lookup *l);
 
 static void lookup_answer(struct lookup *l)
@@ -217,6 +218,7 @@ static void lookup_found(const char *name, const ip_addr_t *ip, void *argument)
     struct lookup *l = argument;
     (void)name;
     if (l->abandoned) {
+        lookups_open--;
         free(l);
         return;
     }
@@ -228,6 +230,7 @@ static void lookup_found(const char *name, const ip_addr_t *ip, void *argument)
         return;
     }
     deferred_take(&l->deferred);
+    lookups_open--;
     lookup_answer(l);
 }
 
@@ -263,6 +266,7 @@ static fut_status_t do_lookup(struct fut_request *req, struct fut_string name, u
         free(l);
         return IO_ERROR_NO_BUFFERS;
     }
+    lookups_open++;
     lookup_step(l);
     return FUT_DEFER;
 }
