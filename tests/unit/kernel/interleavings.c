@@ -528,9 +528,9 @@ static void add_object(const struct object *o)
         add(number(ch->event));
         int server = ACTORS;
         for (int i = 0; i < ACTORS; i++)
-            if (w.actor[i].u.task->object.id == ch->server_id)
+            if (w.actor[i].u.task == ch->server)
                 server = i;
-        add(ch->server_id ? (uint64_t)server + 1 : 0);
+        add(ch->server ? (uint64_t)server + 1 : 0);
         break;
     }
     case FUT_OBJ_EVENT: {
