@@ -58,6 +58,9 @@ long timespec_deadline(u64 user, uint64_t *deadline);
 // sys_file.c: readv and writev for others
 long transfer_vector(u64 fd, u64 user, u64 count, uint64_t offset, bool write);
 
+// sys_net.c
+long socket_ioctl(unsigned fd, uint32_t request, u64 user);
+
 // sys_poll.c: the signal mask for the time of one call (0: none is given), and what the call gives then
 long mask_for_call(u64 user, bool *set);
 long mask_after_call(long result, bool set);

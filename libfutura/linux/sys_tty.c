@@ -158,6 +158,8 @@ SYSCALL(ioctl)
         return terminal(file, request, c);
     struct io_stat st;
     long error;
+    if (file->kind == FUT_POSIX_KIND_SOCKET || file->kind == FUT_POSIX_KIND_INET)
+        return socket_ioctl((unsigned)a, request, c);
     switch (request) {
     case FIONREAD: {
         error = posix_stat_fd((unsigned)a, &st);

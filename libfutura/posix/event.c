@@ -142,7 +142,7 @@ long posix_signal_file_read(unsigned fd, uint64_t to, size_t bytes)
         }
         if (done != 0)
             return (long)done;
-        error = posix_wait_ready(fd, POLLIN);
+        error = posix_wait_ready(fd, POLLIN, FUT_FOREVER);
         if (error != 0)
             return error;
     }

@@ -29,7 +29,7 @@ static long read_lease(struct posix_fd *f, uint64_t to, size_t bytes, uint64_t o
         fut_status_t status = io_file_read_into_opt((io_file_t){f->handle}, &posix_interruptible, offset, buffer, &n);
         if (status == FUT_OK)
             return (long)n;
-        long error = posix_errno(status);
+        long error = f->kind == FUT_POSIX_KIND_INET ? posix_net_errno(status) : posix_errno(status);
         // The server met a page of ours that is not there yet: bring it in, or find that it never comes.
         if (error != -EFAULT || tries == 2 || !user_touch(to, bytes, true))
             return error;
@@ -44,7 +44,7 @@ static long read_inline(struct posix_fd *f, uint64_t to, size_t bytes, uint64_t 
                               ? io_file_read_opt((io_file_t){f->handle}, &posix_interruptible, want, &data)
                               : io_file_read_at((io_file_t){f->handle}, offset, want, &data);
     if (status != FUT_OK)
-        return posix_errno(status);
+        return f->kind == FUT_POSIX_KIND_INET ? posix_net_errno(status) : posix_errno(status);
     if (data.len > want)
         return -EIO;
     return user_write(to, data.data, data.len) ? (long)data.len : -EFAULT;
@@ -70,9 +70,20 @@ long posix_read(unsigned fd, uint64_t to, size_t bytes, uint64_t offset)
         break;
     }
     case FUT_POSIX_KIND_PIPE:
-    case FUT_POSIX_KIND_SOCKET:
         if (offset != POSIX_AT_OFFSET)
             return -ESPIPE;
+        break;
+    case FUT_POSIX_KIND_SOCKET:
+    case FUT_POSIX_KIND_INET:
+        if (offset != POSIX_AT_OFFSET)
+            return -ESPIPE;
+        if ((f->hints & FD_PACKETS) || f->receive_ms != 0) {
+            struct posix_message m;
+            m.data = to;
+            m.bytes = bytes;
+            m.flags = m.fd_room = 0;
+            return posix_receive(fd, &m);
+        }
         break;
     case FUT_POSIX_KIND_EVENT:
     case FUT_POSIX_KIND_TIMER:
@@ -80,7 +91,7 @@ long posix_read(unsigned fd, uint64_t to, size_t bytes, uint64_t offset)
             return -ESPIPE;
         for (;;) {
             long n = bytes < 8 ? -EINVAL : read_inline(f, to, 8, offset);
-            if (n != -EAGAIN || (n = posix_wait_ready(fd, POLLIN)) != 0)
+            if (n != -EAGAIN || (n = posix_wait_ready(fd, POLLIN, FUT_FOREVER)) != 0)
                 return n;
         }
     case FUT_POSIX_KIND_SIGNALS: return offset != POSIX_AT_OFFSET ? -ESPIPE : posix_signal_file_read(fd, to, bytes);
@@ -119,7 +130,7 @@ static long write_lease(struct posix_fd *f, uint64_t from, size_t bytes, uint64_
         fut_status_t status = io_file_write_from_opt((io_file_t){f->handle}, &posix_interruptible, offset, data, &n);
         if (status == FUT_OK)
             return (long)n;
-        long error = posix_errno(status);
+        long error = f->kind == FUT_POSIX_KIND_INET ? posix_net_errno(status) : posix_errno(status);
         if (error != -EFAULT || tries == 2 || !user_touch(from, bytes, false))
             return error;
     }
@@ -138,7 +149,7 @@ static long write_inline(struct posix_fd *f, uint64_t from, size_t bytes, uint64
                               ? io_file_write_opt((io_file_t){f->handle}, &posix_interruptible, data, &n)
                               : io_file_write_at((io_file_t){f->handle}, offset, data, &n);
     if (status != FUT_OK)
-        return posix_errno(status);
+        return f->kind == FUT_POSIX_KIND_INET ? posix_net_errno(status) : posix_errno(status);
     return n <= part ? (long)n : -EIO;
 }
 
@@ -158,9 +169,18 @@ long posix_write(unsigned fd, uint64_t from, size_t bytes, uint64_t offset)
             return -ESPIPE;
         for (;;) {
             long n = f->kind != FUT_POSIX_KIND_EVENT || bytes < 8 ? -EINVAL : write_inline(f, from, 8, offset);
-            if (n != -EAGAIN || (n = posix_wait_ready(fd, POLLOUT)) != 0)
+            if (n != -EAGAIN || (n = posix_wait_ready(fd, POLLOUT, FUT_FOREVER)) != 0)
                 return n;
         }
+    }
+    if (f->kind == FUT_POSIX_KIND_INET && offset != POSIX_AT_OFFSET)
+        return -ESPIPE;
+    if ((f->kind == FUT_POSIX_KIND_SOCKET || f->kind == FUT_POSIX_KIND_INET) && ((f->hints & FD_PACKETS) || f->send_ms != 0)) {
+        struct posix_message m;
+        m.data = from;
+        m.bytes = bytes;
+        m.flags = m.fd_count = m.name.length = 0;
+        return posix_send(fd, &m);
     }
     size_t done = 0;
     // A blocking write is whole: what the server took in part is gone on with, up to an error or a signal.
@@ -198,7 +218,8 @@ long posix_seek(unsigned fd, int64_t offset, unsigned whence)
     switch (f->kind) {
     case FUT_POSIX_KIND_TERMINAL:
     case FUT_POSIX_KIND_PIPE:
-    case FUT_POSIX_KIND_SOCKET: return -ESPIPE;
+    case FUT_POSIX_KIND_SOCKET:
+    case FUT_POSIX_KIND_INET: return -ESPIPE;
     case FUT_POSIX_KIND_EVENT:
     case FUT_POSIX_KIND_TIMER:
     case FUT_POSIX_KIND_SIGNALS:
@@ -320,7 +341,7 @@ long posix_send_file(unsigned out, unsigned in, uint64_t *offset, size_t bytes)
     return done != 0 ? (long)done : result;
 }
 
-static long install_two(int fds[2], fut_handle_t a, uint32_t a_status, fut_handle_t b, uint32_t b_status, uint8_t kind, bool cloexec)
+long posix_install_two(int fds[2], fut_handle_t a, uint32_t a_status, fut_handle_t b, uint32_t b_status, uint8_t kind, bool cloexec)
 {
     long first = posix_fd_install(a, kind, a_status, cloexec, 0, 0);
     if (first < 0) {
@@ -337,21 +358,11 @@ static long install_two(int fds[2], fut_handle_t a, uint32_t a_status, fut_handl
     return 0;
 }
 
-long posix_socket_pair(int fds[2], uint32_t status, bool cloexec)
-{
-    io_file_t a, b;
-    fut_status_t made = process_process_socket_pair(posix.process, status, &a, &b);
-    if (made != FUT_OK)
-        return posix_errno(made);
-    status = (status & ~O_ACCMODE) | O_RDWR;
-    return install_two(fds, a.h, status, b.h, status, FUT_POSIX_KIND_SOCKET, cloexec);
-}
-
 long posix_pipe(int fds[2], uint32_t status, bool cloexec)
 {
     io_file_t r, w;
     fut_status_t made = process_process_pipe(posix.process, status, &r, &w);
     if (made != FUT_OK)
         return posix_errno(made);
-    return install_two(fds, r.h, status & ~O_ACCMODE, w.h, (status & ~O_ACCMODE) | O_WRONLY, FUT_POSIX_KIND_PIPE, cloexec);
+    return posix_install_two(fds, r.h, status & ~O_ACCMODE, w.h, (status & ~O_ACCMODE) | O_WRONLY, FUT_POSIX_KIND_PIPE, cloexec);
 }

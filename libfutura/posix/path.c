@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define REMOTE_LIMIT 8
+#define PTMX 0x502u // the device number of /dev/ptmx
 
 struct path_arguments {
     uint32_t flags, mode;
@@ -159,8 +160,9 @@ long posix_open(int at, const char *path, uint32_t flags, uint32_t mode, unsigne
             return posix_errno(status);
         if (kind > FUT_POSIX_KIND_ZERO)
             kind = FUT_POSIX_KIND_OTHER;
-        // A session leader without a terminal gets this one; anybody else is refused, which is as good.
-        if (kind == FUT_POSIX_KIND_TERMINAL && (how & POSIX_OPEN_NOCTTY) == 0)
+        // A session leader without a terminal gets this one; anybody else is refused, which is as good. The master's
+        // side of a pseudo-terminal is nobody's.
+        if (kind == FUT_POSIX_KIND_TERMINAL && (how & POSIX_OPEN_NOCTTY) == 0 && a.node.rdev != PTMX)
             (void)process_process_set_controlling(posix.process, a.file, false);
     } else if (tree != 0 && kind == FUT_POSIX_KIND_REGULAR) {
         kind = FUT_POSIX_KIND_OTHER; // made as it is read: short reads, no mapping

@@ -215,16 +215,19 @@ static long wait_nested(struct posix_poll *p, unsigned count, unsigned nested, u
     return posix_sleep_until(soon < deadline ? soon : deadline);
 }
 
-long posix_wait_ready(unsigned fd, uint16_t events)
+long posix_wait_ready(unsigned fd, uint16_t events, uint64_t deadline)
 {
-    long status = posix_get_status(fd);
+    const struct posix_fd *f = posix_fd_get(fd);
+    if (f != nullptr && (f->status & IO_STATUS_NONBLOCK))
+        return -EAGAIN;
+    long status = posix_get_status(fd); // somebody else may have set it
     if (status < 0)
         return status;
     if (status & IO_STATUS_NONBLOCK)
         return -EAGAIN;
     struct posix_poll p = {.fd = (int32_t)fd, .events = events};
-    long n = posix_poll(&p, 1, FUT_FOREVER);
-    return n == -ERESTARTNOHAND ? -ERESTARTSYS : n < 0 ? n : 0;
+    long n = posix_poll(&p, 1, deadline);
+    return n == -ERESTARTNOHAND ? -ERESTARTSYS : n < 0 ? n : n == 0 ? -EAGAIN : 0;
 }
 
 long posix_poll(struct posix_poll *p, unsigned count, uint64_t deadline)

@@ -20,7 +20,10 @@
 #include <fipc/descriptor.h>
 #include <fipc/fs.h>
 #include <fipc/io.h>
+#include <fipc/local.h>
+#include <fipc/netctl.h>
 #include <fipc/process.h>
+#include <fipc/socket.h>
 #include <fipc/tty.h>
 #include <futura/abi.h>
 #include <futura/fipc.h>
@@ -47,11 +50,15 @@ struct posix_fd {
     uint8_t tree;          // whose Context opened it: 0 fsd, else process.Tree's number
     uint8_t hints;         // FD_*
     uint16_t poll;         // of a poll set: its place in posix.polls + 1; 0: not opened yet
+    uint16_t wants;        // of a socket: POSIX_WANTS_*
+    uint32_t receive_ms, send_ms; // of a socket: how long it waits; 0: for ever
     uint32_t status;       // io.Status as last known: the access mode is exact, the rest is the server's
 };
 #define POSIX_ALWAYS_READY ((fut_handle_t)~0u)
 #define FD_NO_LEASE 1u // the server does not offer ReadInto/WriteFrom
 #define FD_IS_PATH 2u  // O_PATH
+#define FD_PACKETS 8u  // a socket of datagrams or records
+#define FD_NETLINK 16u // a pair of local sockets: netlink.c
 #define FD_WALL_CLOCK 4u // a timer whose absolute times are of the wall clock
 
 // A poll set (epoll) as this process uses it: epoll.c.
@@ -103,6 +110,8 @@ struct posix_process {
     char name[16];                   // PR_SET_NAME's
     char exec_name[POSIX_PATH];
     struct posix_action action[65];
+    socket_network_t network;        // .h 0: not asked for yet
+    netctl_control_t netctl;
     fut_handle_t signal_event;       // bits of pending signals, once a signal descriptor was used; 0: none
     struct posix_pollset polls[POSIX_POLLSETS];
     struct posix_fd fd[POSIX_FDS];
@@ -156,7 +165,7 @@ long posix_allocate(unsigned fd, uint32_t mode, uint64_t offset, uint64_t bytes)
 long posix_record_lock(unsigned fd, unsigned kind, bool wait, uint64_t owner, uint64_t start, uint64_t bytes);
 long posix_send_file(unsigned out, unsigned in, uint64_t *offset, size_t bytes);
 long posix_pipe(int fds[2], uint32_t status, bool cloexec);
-long posix_socket_pair(int fds[2], uint32_t status, bool cloexec);
+long posix_install_two(int fds[2], fut_handle_t a, uint32_t a_status, fut_handle_t b, uint32_t b_status, uint8_t kind, bool cloexec);
 
 // --- path.c: `at` is a descriptor or AT_FDCWD ------------------------------------------------------------------
 #define POSIX_OPEN_CLOEXEC 1u
@@ -236,7 +245,50 @@ void posix_poll_forget(bool have_handle);       // drops the kept WaitSet; after
 long posix_poll_watch(struct posix_fd *f);      // sees to it that f->watch is there
 uint64_t posix_poll_mask(struct posix_fd *f, uint32_t events);
 uint32_t posix_poll_bits(const struct posix_fd *f, uint64_t ready, uint32_t events);
-long posix_wait_ready(unsigned fd, uint16_t events); // waits where the description is not O_NONBLOCK, else EAGAIN
+long posix_wait_ready(unsigned fd, uint16_t events, uint64_t deadline); // waits where the description is not O_NONBLOCK, else EAGAIN
+
+// --- socket.c, socket_data.c, socket_option.c ------------------------------------------------------------------------------
+// A name is the bytes of Linux's struct sockaddr. none: length 0.
+struct posix_name { uint32_t length; alignas(8) uint8_t bytes[128]; };
+#define POSIX_WANTS_CREDENTIALS 1u
+#define POSIX_WANTS_INFO 2u  // IP_PKTINFO
+#define POSIX_WANTS_TTL 4u
+#define POSIX_WANTS_TOS 8u
+#define POSIX_WANTS_INFO6 16u
+#define POSIX_WANTS_HOPS 32u
+#define POSIX_WANTS_CLASS 64u
+#define POSIX_FDS_PASSED 253u
+
+struct posix_message {
+    uint64_t data;              // the program's or the library's
+    size_t bytes;
+    struct posix_name name;     // whom to send to; who sent
+    uint32_t flags;             // MSG_*; of what was received afterwards
+    unsigned fd_count, fd_room; // to send; received, and at most
+    bool cloexec;               // of those received
+    uint64_t size;              // of the whole datagram
+    struct local_credentials sender;
+    struct socket_received inet;
+    int fds[POSIX_FDS_PASSED];
+};
+long posix_socket(unsigned domain, unsigned kind, unsigned protocol, uint32_t status, bool cloexec);
+long posix_socket_pair(int fds[2], unsigned kind, uint32_t status, bool cloexec);
+long posix_bind(unsigned fd, const struct posix_name *name);
+long posix_connect(unsigned fd, const struct posix_name *name);
+long posix_listen(unsigned fd, unsigned backlog);
+long posix_accept(unsigned fd, uint32_t status, bool cloexec, struct posix_name *peer);
+long posix_shutdown(unsigned fd, unsigned how);
+long posix_socket_name(unsigned fd, bool peer, struct posix_name *name);
+long posix_send(unsigned fd, struct posix_message *m);
+long posix_receive(unsigned fd, struct posix_message *m);
+long posix_get_option(unsigned fd, int level, int option, void *value, uint32_t *length);
+long posix_set_option(unsigned fd, int level, int option, const void *value, uint32_t length);
+long posix_socket_of(unsigned fd, struct posix_fd **f); // 0 where it is a socket
+long posix_net_errno(fut_status_t status);              // as posix_errno, where netd may be gone
+long posix_netlink_socket(unsigned kind, unsigned protocol, uint32_t status, bool cloexec);
+long posix_network(void);                               // asks for posix.network and posix.netctl
+bool posix_address_in(struct socket_address *to, const struct posix_name *from);
+void posix_address_out(struct posix_name *to, const struct socket_address *from);
 
 // --- epoll.c -----------------------------------------------------------------------------------------------------------
 #define EPOLLEXCLUSIVE (1u << 28)

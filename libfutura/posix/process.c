@@ -52,6 +52,7 @@ void posix_after_fork(void)
     posix.sleep_event = 0;
     posix_poll_forget(false);
     posix.signal_event = 0;
+    posix.network.h = posix.netctl.h = 0;
     for (unsigned i = 0; i < POSIX_POLLSETS; i++)
         posix.polls[i].set = 0;
     memset(posix.trees, 0, sizeof posix.trees);

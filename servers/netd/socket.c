@@ -80,6 +80,17 @@ struct socket *socket_new(struct limits *limits, uint16_t family, uint8_t type, 
     return s;
 }
 
+// A socket that nobody has open shows nothing any more: its Event may still be in somebody's WaitSet.
+static void hide(struct socket *s)
+{
+    if (!s->event)
+        return;
+    (void)fut_event_clear(s->event, UINT64_MAX, nullptr);
+    (void)fut_cap_delete(s->shown);
+    (void)fut_cap_delete(s->event);
+    s->event = s->shown = 0;
+}
+
 void socket_free(struct socket *s)
 {
     *s->link = s->next;
@@ -87,10 +98,7 @@ void socket_free(struct socket *s)
         s->next->link = s->link;
     if (s->object.badge)
         object_remove(&s->object);
-    if (s->event) {
-        (void)fut_cap_delete(s->shown);
-        (void)fut_cap_delete(s->event);
-    }
+    hide(s);
     state_socket_gone(s);
     limits_release(s->limits);
     socket_count--;
@@ -131,6 +139,7 @@ void socket_closed(struct object *o)
     fail_all(&s->readers, IO_ERROR_BAD_FILE);
     fail_all(&s->writers, IO_ERROR_BAD_FILE);
     object_remove(&s->object);
+    hide(s);
     s->class->close(s);
 }
 
@@ -324,8 +333,10 @@ static void show_ready(struct socket *s)
     uint64_t level = s->class->ready(s);
     if (s->level & ~level)
         (void)fut_event_clear(s->event, s->level & ~level, nullptr);
-    if (level & ~s->level)
-        (void)fut_event_signal(s->event, level & ~s->level);
+    // What is there to read is signalled again although it is known: more may have come, and who waits for edges is told.
+    uint64_t fresh = (level & ~s->level) | (level & IO_READY_IN);
+    if (fresh)
+        (void)fut_event_signal(s->event, fresh);
     s->level = level;
 }
 

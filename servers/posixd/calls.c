@@ -264,7 +264,57 @@ static fut_status_t pipe(struct fut_request *req, io_status_t status, struct pro
 static fut_status_t make_socket_pair(struct fut_request *req, io_status_t status,
                                      struct process_process_socket_pair_result *res)
 {
-    return socket_pair(status, CALLER(req), &res->a, &res->b);
+    return local_pair(1, status, CALLER(req), &res->a.h, &res->b.h);
+}
+
+static fut_status_t local_socket(struct fut_request *req, uint32_t kind, io_status_t status,
+                                 struct process_process_local_socket_result *res)
+{
+    return local_new(kind, status, CALLER(req), &res->s.h);
+}
+
+static fut_status_t make_local_pair(struct fut_request *req, uint32_t kind, io_status_t status,
+                                    struct process_process_local_pair_result *res)
+{
+    return local_pair(kind, status, CALLER(req), &res->a.h, &res->b.h);
+}
+
+static fut_status_t bind_local(struct fut_request *req, struct fut_cap_arg s, struct fut_string path)
+{
+    fut_status_t status = local_bind_path(CALLER(req), &s, path);
+    if (s.h != 0)
+        (void)fut_cap_delete(s.h);
+    return status;
+}
+
+// Root has the network as it is, others a narrower one that is made for them.
+static fut_status_t network(struct fut_request *req, struct process_process_network_result *res)
+{
+    const struct process *p = CALLER(req);
+    fut_status_t status;
+    if (posixd.network.h == 0 || posixd.netctl.h == 0)
+        return IO_ERROR_NO_FAMILY;
+    if (cred_is_root(&p->cred)) {
+        if (fut_cap_mint(posixd.network.h, FUT_RIGHTS_ALL, &res->n.h) != FUT_OK)
+            return IO_ERROR_NO_MEMORY;
+        status = fut_cap_mint(posixd.netctl.h, FUT_RIGHTS_ALL, &res->c.h);
+    } else {
+        const struct socket_restriction narrow = {
+            .limits = SOCKET_LIMITS_NO_RAW | SOCKET_LIMITS_NO_BIND_LOW, .local_first = 0, .local_last = UINT16_MAX,
+            .remote_first = 0, .remote_last = UINT16_MAX};
+        if (socket_network_restrict(posixd.network, &narrow, &res->n) != FUT_OK)
+            return IO_ERROR_NETWORK_DOWN;
+        status = netctl_control_reader(posixd.netctl, &res->c);
+    }
+    if (status == FUT_OK)
+        return FUT_OK;
+    (void)fut_cap_delete(res->n.h);
+    return IO_ERROR_NETWORK_DOWN;
+}
+
+static fut_status_t find_local(struct fut_request *req, struct fut_string path, struct process_process_find_local_result *res)
+{
+    return local_find_path(CALLER(req), path, &res->token);
 }
 
 static fut_status_t event_file(struct fut_request *req, uint64_t initial, bool semaphore, io_status_t status,
@@ -609,6 +659,11 @@ const struct process_process_ops process_ops = {
     .get_missing = get_missing,
     .confine = confine,
     .socket_pair = make_socket_pair,
+    .local_socket = local_socket,
+    .local_pair = make_local_pair,
+    .bind_local = bind_local,
+    .find_local = find_local,
+    .network = network,
     .event_file = event_file,
     .timer_file = timer_file,
     .signal_file = signal_file,

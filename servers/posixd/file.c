@@ -7,12 +7,39 @@ fut_status_t file_session(struct file *f, const struct file_class *class, io_fil
 {
     f->class = class;
     object_add(&f->object, OBJECT_FILE);
+    f->sessions = 1;
     fut_status_t status = fut_session_mint(posixd.server.channel, f->object.badge, SESSION_ALL, &out->h);
     if (status != FUT_OK) {
         object_remove(&f->object);
         return IO_ERROR_NO_MEMORY;
     }
     return FUT_OK;
+}
+
+fut_status_t file_another_session(struct file *f, fut_handle_t *out)
+{
+    if (fut_session_mint(posixd.server.channel, f->object.badge, SESSION_ALL, out) != FUT_OK)
+        return IO_ERROR_NO_MEMORY;
+    f->sessions++;
+    return FUT_OK;
+}
+
+void file_unused(struct file *f)
+{
+    if (f->sessions != 0 || f->in_flight != 0 || f->closing)
+        return;
+    f->closing = true;
+    object_remove(&f->object);
+    f->class->closed(f);
+}
+
+void file_closed(struct file *f)
+{
+    f->sessions--;
+    if (f->sessions == 0 && f->in_flight != 0 && f->class->orphaned != nullptr)
+        f->class->orphaned();
+    else
+        file_unused(f);
 }
 
 // Of files that no directory names.

@@ -60,9 +60,7 @@ static void no_senders(struct fut_server *server, uint64_t badge)
 {
     struct object *o = object_find(badge);
     if (o != nullptr && o->kind == OBJECT_FILE) {
-        struct file *f = container(o, struct file, object);
-        object_remove(o);
-        f->class->closed(f);
+        file_closed(container(o, struct file, object));
     } else if (o != nullptr && o->kind == OBJECT_PROC_CONTEXT) {
         object_remove(o);
         proc_context_gone(o);
@@ -75,7 +73,7 @@ static void signals(struct fut_server *server, uint64_t bits)
     (void)server;
     process_bury();
     if (bits & SIGNAL_TTY)
-        jobs_terminal_signals();
+        jobs_terminal_signals(), network_changed();
     if (bits & SIGNAL_PTYS)
         device_ptys_changed();
     if (bits >> SIGNAL_TASK_FIRST)
@@ -203,6 +201,8 @@ int main(int argc, char **argv)
     posixd.registry.h = fut_startup_cap("registry");
     posixd.fs.h = fut_startup_cap("fs");
     posixd.tty.h = fut_startup_cap("tty");
+    posixd.network.h = fut_startup_cap("network");
+    posixd.netctl.h = fut_startup_cap("netctl");
     posixd.server.channel = fut_startup_cap("channel");
     if (heap_init(posixd.space) != FUT_OK || fut_event_create(&posixd.server.event) != FUT_OK ||
         fut_channel_bind(posixd.server.channel, posixd.server.event) != FUT_OK) {
@@ -229,14 +229,16 @@ int main(int argc, char **argv)
     if (tty_admin_watch(posixd.tty, posixd.server.event) != FUT_OK)
         log_text("posixd: ttyd does not report signals\n");
     mount_boot();
+    network_init();
 
-    static struct fut_service services[7];
+    static struct fut_service services[8];
     services[0] = process_process_service(&process_ops);
     services[1] = io_file_service(&file_ops);
     services[2] = fs_context_service(&proc_context_ops);
     services[3] = process_launcher_service(&launcher_ops);
     services[4] = descriptor_timer_service(&timer_ops);
     services[5] = descriptor_signals_service(&signals_ops);
+    services[7] = local_socket_service(&local_ops);
     services[6] = descriptor_poll_set_service(&pollset_ops);
     posixd.server.services = services;
     posixd.server.service_count = sizeof services / sizeof *services;

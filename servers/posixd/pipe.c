@@ -32,6 +32,8 @@ static void pipe_free(struct pipe *p)
 {
     readiness_free(&p->read_ready);
     readiness_free(&p->write_ready);
+    while (p->marks != nullptr)
+        p->drop_mark(p);
     fifo_forget(p);
     heap_free(p->ring.data);
     heap_free(p);
@@ -41,6 +43,11 @@ static void pipe_free(struct pipe *p)
 
 void pipe_update_readiness(struct pipe *p)
 {
+    if (p->changed != nullptr) {
+        p->changed(p);
+        p->fresh = 0;
+        return;
+    }
     if (p->read_ready.event == 0 && p->write_ready.event == 0)
         return;
     // What nobody has open any more shows nothing: it may still be in somebody's WaitSet.
@@ -96,11 +103,20 @@ static fut_status_t write_step(struct fut_request *req, struct pipe_wait *w)
             memcpy(span.data, w->data + w->done, span.len);
         }
         ring_filled(&p->ring, span.len);
+        p->put += span.len;
         p->fresh |= IO_READY_IN;
         w->done += span.len;
         n -= span.len;
     }
     return FUT_OK;
+}
+
+static void drained(struct pipe *p, size_t n)
+{
+    ring_drained(&p->ring, n);
+    p->taken += n;
+    while (p->marks != nullptr && p->marks->start < p->taken)
+        p->drop_mark(p);
 }
 
 static fut_status_t read_leased(struct fut_request *req, struct pipe_wait *w)
@@ -110,7 +126,7 @@ static fut_status_t read_leased(struct fut_request *req, struct pipe_wait *w)
         struct ring_span span = ring_to_drain(&p->ring, w->total - w->done);
         if (lease_write(req, w, span.data, span.len) != FUT_OK)
             return IO_ERROR_BAD_ADDRESS;
-        ring_drained(&p->ring, span.len);
+        drained(p, span.len);
         w->done += span.len;
     }
     return FUT_OK;
@@ -124,7 +140,7 @@ static void read_inline(struct pipe *p, struct fut_buffer *b, size_t max)
     while (p->ring.used != 0 && b->len < max) {
         struct ring_span span = ring_to_drain(&p->ring, max - b->len);
         memcpy((char *)b->data + b->len, span.data, span.len);
-        ring_drained(&p->ring, span.len);
+        drained(p, span.len);
         b->len += span.len;
     }
 }
@@ -182,7 +198,7 @@ static void pump(struct pipe *p)
     while (moved) {
         moved = false;
         struct pipe_wait *w = p->writing;
-        if (w != nullptr && p->readers == 0) {
+        if (w != nullptr && (p->readers == 0 || p->writers == 0)) { // no writers: a socket that was shut down
             finish(w, IO_ERROR_BROKEN_PIPE);
             moved = true;
             continue;
@@ -197,7 +213,7 @@ static void pump(struct pipe *p)
             }
         }
         struct pipe_wait *r = p->reading;
-        if (r != nullptr && (p->ring.used != 0 || p->writers == 0)) {
+        if (r != nullptr && (p->ring.used != 0 || p->writers == 0 || p->readers == 0)) {
             fut_status_t status = r->leased ? read_leased(nullptr, r) : FUT_OK;
             finish(r, status);
             moved = true;
@@ -250,6 +266,55 @@ static fut_status_t wait_for_it(struct fut_request *req, const struct pipe_wait 
         return IO_ERROR_NO_MEMORY;
     }
     return FUT_DEFER;
+}
+
+// --- Without waiting: sockets ---------------------------------------------------------------------------
+
+fut_status_t pipe_put_now(struct fut_request *req, struct pipe *p, const void *data, struct fut_lease_arg *lease,
+                          uint64_t total, uint64_t *n)
+{
+    *n = 0;
+    if (p->readers == 0)
+        return IO_ERROR_BROKEN_PIPE;
+    if (total == 0)
+        return FUT_OK;
+    struct pipe_wait w = {.pipe = p, .write = true, .leased = lease != nullptr, .data = (char *)data, .total = total};
+    if (lease != nullptr)
+        w.lease = *lease;
+    fut_status_t status = FUT_OK;
+    for (uint64_t before = UINT64_MAX; p->writing == nullptr && status == FUT_OK && w.done != before && w.done < w.total;) {
+        before = w.done;
+        status = write_step(req, &w);
+        if (w.done != before)
+            pump(p);
+    }
+    *n = w.done;
+    return w.done != 0 ? FUT_OK : status != FUT_OK ? status : IO_ERROR_TRY_AGAIN;
+}
+
+fut_status_t pipe_take_now(struct fut_request *req, struct pipe *p, void *data, struct fut_lease_arg *lease, uint64_t max,
+                           bool peek, uint64_t *n)
+{
+    uint32_t at = p->ring.head;
+    *n = 0;
+    if (max > p->ring.used)
+        max = p->ring.used;
+    while (*n < max) {
+        size_t part = RING_BYTES - at < max - *n ? RING_BYTES - at : (size_t)(max - *n);
+        if (lease == nullptr)
+            memcpy((char *)data + *n, p->ring.data + at, part);
+        else if (fut_lease_write(req, lease, *n, p->ring.data + at, part) != FUT_OK)
+            break;
+        at = (at + (uint32_t)part) % RING_BYTES;
+        *n += part;
+    }
+    if (*n == 0 && max != 0)
+        return IO_ERROR_BAD_ADDRESS;
+    if (!peek && *n != 0) {
+        drained(p, *n);
+        pump(p);
+    }
+    return FUT_OK;
 }
 
 // --- Calls ---------------------------------------------------------------------------------------------

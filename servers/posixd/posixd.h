@@ -9,8 +9,11 @@
 #include <fipc/entropy.h>
 #include <fipc/fs.h>
 #include <fipc/io.h>
+#include <fipc/local.h>
+#include <fipc/netctl.h>
 #include <fipc/process.h>
 #include <fipc/registry.h>
+#include <fipc/socket.h>
 #include <fipc/tty.h>
 #include <futura/abi.h>
 #include <futura/fipc.h>
@@ -47,6 +50,8 @@ struct posixd {
     fs_admin_t fs;
     tty_admin_t tty;
     clock_clock_t clock;           // .h 0: none
+    socket_network_t network;      // all of the network; .h 0: not granted
+    netctl_control_t netctl;
     fs_context_t root;             // a root Context of posixd's own
     struct fut_bytes archive_data;
     struct fut_posix_clock *clock_page; // mapped here, read-only in every process
@@ -63,7 +68,7 @@ void clock_update(void); // asks for the time, until it is known
 void log_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Bits of the Event bound to posixd's Channel.
-#define SIGNAL_TTY UINT64_C(1)
+#define SIGNAL_TTY UINT64_C(1) // and netd: that is the bit both signal
 #define SIGNAL_PTYS UINT64_C(2)
 #define SIGNAL_TASK_FIRST 16 // and above: a task with slot % SIGNAL_TASK_BITS ended
 #define SIGNAL_TASK_BITS 48
@@ -278,20 +283,35 @@ struct file_class {
     struct io_file_ops ops;        // called with req->object = the struct file
     uint32_t protocol;             // a second one that its Sessions speak; 0: none
     void (*closed)(struct file *f); // the last handle is gone; frees it
+    void (*orphaned)(void);         // it is on its way to somebody, and nobody has it open any more
 };
 struct file {
     struct object object;
     const struct file_class *class;
     uint32_t status;
+    uint32_t sessions;             // that were handed out and whose last copy is not gone
+    uint32_t in_flight;            // rights (rights.c) that name it
+    bool closing, reached;         // reached: rights_collect's mark
     struct io_stat node;
 };
+void file_closed(struct file *f);  // one Session of it is gone
+void file_unused(struct file *f);  // closes it where nothing is left that leads to it
+[[nodiscard]] fut_status_t file_another_session(struct file *f, fut_handle_t *out);
 extern const struct io_file_ops file_ops;
 [[nodiscard]] fut_status_t file_session(struct file *f, const struct file_class *class, io_file_t *out);
 fut_status_t file_common_stat(struct fut_request *req, struct io_file_stat_result *res);
 
 // --- pipe.c, fifo.c ------------------------------------------------------------------------------------
 [[nodiscard]] fut_status_t pipe_make(uint32_t status, const struct process *by, io_file_t *read, io_file_t *write);
-[[nodiscard]] fut_status_t socket_pair(uint32_t status, const struct process *by, io_file_t *a, io_file_t *b); // socket.c
+
+// --- local.c, rights.c: sockets of the local domain ------------------------------------------------------
+[[nodiscard]] fut_status_t local_new(uint32_t kind, uint32_t status, const struct process *by, fut_handle_t *out);
+[[nodiscard]] fut_status_t local_pair(uint32_t kind, uint32_t status, const struct process *by, fut_handle_t *a, fut_handle_t *b);
+fut_status_t local_bind_path(struct process *p, const struct fut_cap_arg *socket, struct fut_string path);
+fut_status_t local_find_path(struct process *p, struct fut_string path, uint64_t *token);
+extern const struct local_socket_ops local_ops;
+void rights_collect(void); // what only sockets that nobody can reach any more hold
+
 fut_status_t fifo_open(struct fut_request *req, const struct io_stat *node, uint32_t flags, io_file_t *out);
 
 // --- counter.c, pollset.c: eventfd, timerfd; signalfd, epoll ---------------------------------------------
@@ -314,6 +334,10 @@ struct readiness {
 // fresh: bits that something new has come for, signalled again although they are set.
 void readiness_set(struct readiness *r, uint64_t level, uint64_t fresh);
 void readiness_free(struct readiness *r); // and shows nothing any more to those who still hold it
+
+// --- network.c -----------------------------------------------------------------------------------------
+void network_init(void);
+void network_changed(void); // perhaps
 
 // --- device.c ------------------------------------------------------------------------------------------
 fut_status_t device_open_special(struct fut_request *req, struct process *p, const struct io_stat *node,

@@ -58,6 +58,21 @@ void proc_boot_cmdline(struct text *t, struct process *p);
 fut_status_t proc_write_hostname(const char *data, size_t len);
 fut_status_t proc_write_drop_caches(const char *data, size_t len);
 
+// proc_net.c
+void proc_net_arp(struct text *t, struct process *p);
+void proc_net_dev(struct text *t, struct process *p);
+void proc_net_if_inet6(struct text *t, struct process *p);
+void proc_net_ipv6_route(struct text *t, struct process *p);
+void proc_net_raw(struct text *t, struct process *p);
+void proc_net_raw6(struct text *t, struct process *p);
+void proc_net_route(struct text *t, struct process *p);
+void proc_net_snmp(struct text *t, struct process *p);
+void proc_net_tcp(struct text *t, struct process *p);
+void proc_net_tcp6(struct text *t, struct process *p);
+void proc_net_udp(struct text *t, struct process *p);
+void proc_net_udp6(struct text *t, struct process *p);
+void proc_net_unix(struct text *t, struct process *p);
+
 void proc_pid_stat(struct text *t, struct process *p);
 void proc_pid_statm(struct text *t, struct process *p);
 void proc_pid_status(struct text *t, struct process *p);

@@ -16,6 +16,22 @@ static const struct proc_entry sys_list[] = {
     {.name = "vm", .kind = PROC_DIRECTORY, .mode = 0555, .children = vm_list},
     {}};
 
+static const struct proc_entry net_list[] = {
+    {.name = "arp", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_arp},
+    {.name = "dev", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_dev},
+    {.name = "if_inet6", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_if_inet6},
+    {.name = "ipv6_route", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_ipv6_route},
+    {.name = "raw", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_raw},
+    {.name = "raw6", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_raw6},
+    {.name = "route", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_route},
+    {.name = "snmp", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_snmp},
+    {.name = "tcp", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_tcp},
+    {.name = "tcp6", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_tcp6},
+    {.name = "udp", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_udp},
+    {.name = "udp6", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_udp6},
+    {.name = "unix", .kind = PROC_TEXT, .mode = 0444, .text = proc_net_unix},
+    {}};
+
 static void self_link(struct text *t, struct process *p) { text_add(t, "%u", p->pid); }
 static void mounts_link(struct text *t, struct process *p)
 {
@@ -30,6 +46,7 @@ static const struct proc_entry root_list[] = {
     {.name = "loadavg", .kind = PROC_TEXT, .mode = 0444, .text = proc_loadavg},
     {.name = "meminfo", .kind = PROC_TEXT, .mode = 0444, .text = proc_meminfo},
     {.name = "mounts", .kind = PROC_LINK, .mode = 0777, .text = mounts_link},
+    {.name = "net", .kind = PROC_DIRECTORY, .mode = 0555, .children = net_list},
     {.name = "self", .kind = PROC_LINK, .mode = 0777, .text = self_link},
     {.name = "stat", .kind = PROC_TEXT, .mode = 0444, .text = proc_stat_text},
     {.name = "sys", .kind = PROC_DIRECTORY, .mode = 0555, .children = sys_list},
@@ -192,7 +209,7 @@ fut_status_t proc_walk(const struct proc_node *from, struct fut_string path, boo
 static uint64_t number_of(const struct proc_entry *e)
 {
     static const struct { const struct proc_entry *list; unsigned base; } lists[] = {
-        {root_list, 16}, {process_list, 48}, {sys_list, 80}, {kernel_list, 88}, {vm_list, 104}};
+        {root_list, 16}, {process_list, 48}, {sys_list, 80}, {kernel_list, 88}, {vm_list, 104}, {net_list, 112}};
     if (e == &proc_root)
         return 1;
     if (e == &proc_process)

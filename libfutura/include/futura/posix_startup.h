@@ -26,6 +26,7 @@ enum fut_posix_kind {
     FUT_POSIX_KIND_TIMER = 9,    // also speaks descriptor.Timer
     FUT_POSIX_KIND_SIGNALS = 10, // also speaks descriptor.Signals
     FUT_POSIX_KIND_POLL = 11,    // also speaks descriptor.PollSet
+    FUT_POSIX_KIND_INET = 12,    // also speaks socket.Socket; SOCKET speaks local.Socket
 };
 
 struct fut_posix_fd {
