@@ -89,6 +89,7 @@ void arch_start_cpus(void);
 // I  void     arch_ipc_set_word(struct arch_thread *, unsigned n, uint64_t), arch_ipc_set_caps(.., caps01, caps23)
 // I  bool     arch_native_pc(...): generic compares arch_pc(t) with the task's native range
 // I  uint64_t arch_pc(const struct arch_thread *), arch_sp(...)
+// I  ARCH_CPU(field): a field of this CPU's struct cpu, at once
 // I  struct cpu *arch_cpu(void): this CPU's struct cpu (gs / tpidr_el1)
 //    ARCH_LIGHT: calling convention of light system calls (ipc/light.h), which run before registers are saved
 // I  uint64_t arch_counter(void): raw monotonic counter, the one of arch_time_page (TSC / CNTVCT): CPU time accounting

@@ -31,25 +31,33 @@ static inline void copy_body(struct thread *to, const struct thread *from, uint6
         memcpy(to->ipc_second, from->ipc_second, bytes - first);
 }
 
-static inline struct thread *hand_over(struct cpu *cpu, struct thread *to)
+static inline struct thread *hand_over(struct thread *to)
 {
-    cpu->current = to; // cpu->payer stays
+    ARCH_CPU(current) = to; // its payer stays
     struct space *s = to->space;
-    if (s != cpu->space) {
+    if (s != ARCH_CPU(space)) {
         __builtin_assume(s != nullptr);
-        cpu->space = s;
+        ARCH_CPU(space) = s;
         arch_switch_space(&s->arch);
     }
     return to;
 }
 
-// The thread that has received the call, now running; *control and *badge are its control and aux registers.
-[[gnu::always_inline]] static inline struct thread *fast_call_form(struct thread *t, uint64_t *control, uint64_t tag,
-                                                                  uint64_t *badge, bool buffer, uint64_t w0)
+// Is somebody ready who is more urgent than this?
+static inline bool overtaken(uint8_t priority)
 {
-    struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(*control >> 32));
+    uint64_t ready = ARCH_CPU(ready);
+    return unlikely(ready) && 63u - (unsigned)__builtin_clzll(ready) > priority;
+}
+
+// The thread that has received the call, now running; *out and *badge are its control and aux registers.
+[[gnu::always_inline]] static inline struct thread *fast_call_form(struct thread *t, const uint64_t *control,
+                                                                  uint64_t tag, uint64_t *out, uint64_t *badge,
+                                                                  bool buffer, uint64_t w0)
+{
     if (arch_trace_site())
         return nullptr;
+    struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(*control >> 32));
     if (unlikely(!c || c->type != FUT_OBJ_SESSION || !(c->rights & FUT_RIGHT_CALL) ||
                  (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || t->attention))
         return nullptr;
@@ -59,8 +67,7 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *to)
     if (unlikely(first == &ch->receivers)) // somebody waits: so nothing is queued
         return nullptr;
     struct thread *r = container_of(first, struct thread, queue.link);
-    struct cpu *cpu = arch_cpu();
-    if (unlikely(r->attention || (cpu->ready && (cpu->ready >> t->priority) > 1)))
+    if (unlikely(r->attention || overtaken(t->priority)))
         return nullptr;
     if (buffer && unlikely(!buffers_ok(t, r, tag, w0)))
         return nullptr;
@@ -73,55 +80,59 @@ static inline struct thread *hand_over(struct cpu *cpu, struct thread *to)
     t->call_flags = *control >> 8 & 0xff;
     t->state = FUT_THREAD_CALLING;
     t->server = r;
-    r->caller = t;
-    r->stale_caller = false;
+    r->caller = t; // it waits, so its stale_caller is not set
     r->state = FUT_THREAD_RUNNABLE;
     if (t->priority > r->priority)
         r->priority = t->priority; // it runs: in no queue
-    cpu->calls++;
-    *control = (uint64_t)(c->rights >> 16) << 32 | (uint64_t)FUT_RECV_CALL << 48;
+    ARCH_CPU(calls)++;
+    *out = (uint64_t)(c->rights >> 16) << 32 | (uint64_t)FUT_RECV_CALL << 48;
     *badge = s->node.key;
-    return hand_over(cpu, r);
+    return hand_over(r);
 }
 
 // The caller, answered and now running; its control and aux registers are 0.
-[[gnu::always_inline]] static inline struct thread *fast_reply_recv_form(struct thread *t, uint64_t control, uint64_t tag,
-                                                                        uint64_t aux, bool buffer, uint64_t w0)
+[[gnu::always_inline]] static inline struct thread *fast_reply_recv_form(struct thread *t, const uint64_t *control,
+                                                                        uint64_t tag, uint64_t aux, bool buffer,
+                                                                        uint64_t w0)
 {
-    struct thread *caller = t->caller;
-    struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(control >> 32));
     if (arch_trace_site())
         return nullptr;
+    struct thread *caller = t->caller;
+    struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(*control >> 32));
     if (unlikely(!c || c->type != FUT_OBJ_CHANNEL || !(c->rights & FUT_RIGHT_RECV) ||
                  (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || (uint32_t)aux || !caller || t->attention))
         return nullptr;
     struct channel *ch = object_of(c->object, struct channel);
-    struct cpu *cpu = arch_cpu();
     if (unlikely(!list_empty(&ch->queue) || ch->attention || ch->server != t->task ||
                  caller->state != FUT_THREAD_CALLING || caller->attention ||
-                 (cpu->ready && (cpu->ready >> caller->priority) > 1)))
+                 overtaken(caller->priority)))
         return nullptr;
     struct session *s = caller->session;
-    if (unlikely(s->object.refs == 1) || (buffer && unlikely(!buffers_ok(t, caller, tag, w0))))
+    if (buffer && unlikely(!buffers_ok(t, caller, tag, w0)))
         return nullptr;
-    s->object.refs--;
+    if (unlikely(--s->object.refs == 0)) {
+        s->object.refs = 1;
+        return nullptr;
+    }
     caller->session = nullptr;
     caller->state = FUT_THREAD_RUNNABLE;
     t->caller = nullptr;
     t->priority = t->base_priority;
     t->state = FUT_THREAD_RECEIVING;
     t->channel = ch;
-    t->call_flags = control >> 8 & 0xff;
+    t->call_flags = *control >> 8 & 0xff;
     list_append(&ch->receivers, &t->queue.link);
-    return hand_over(cpu, caller);
+    return hand_over(caller);
 }
 
-static inline struct thread *fast_call(struct thread *t, uint64_t *control, uint64_t tag, uint64_t *badge)
+// `control` may lie in the thread's saved registers: what is read from there need not be carried along.
+static inline struct thread *fast_call(struct thread *t, const uint64_t *control, uint64_t tag, uint64_t *out,
+                                       uint64_t *badge)
 {
-    return fast_call_form(t, control, tag, badge, false, 0);
+    return fast_call_form(t, control, tag, out, badge, false, 0);
 }
 
-static inline struct thread *fast_reply_recv(struct thread *t, uint64_t control, uint64_t tag, uint64_t aux)
+static inline struct thread *fast_reply_recv(struct thread *t, const uint64_t *control, uint64_t tag, uint64_t aux)
 {
     return fast_reply_recv_form(t, control, tag, aux, false, 0);
 }

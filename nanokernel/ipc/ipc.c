@@ -568,7 +568,7 @@ static struct thread *go_on(struct thread *t, struct thread *next)
     if (likely(t->state != FUT_THREAD_RUNNABLE && cpu->current == t && !next->attention &&
                !object_reap_pending() && (cpu->ready >> next->priority) <= 1)) {
         TRACE(FUT_TRACE_SWITCH, next, next->task->object.id, arch_pc(&next->arch));
-        return hand_over(cpu, next);
+        return hand_over(next);
     }
     thread_ready(next);
     return leave();
@@ -703,8 +703,8 @@ struct thread *ipc_entry(struct thread *t, uint64_t control)
 
 struct thread *ipc_fast_call(struct thread *t, uint64_t control)
 {
-    uint64_t tag = arch_ipc_tag(&t->arch), out = control, badge;
-    struct thread *r = fast_call_form(t, &out, tag, &badge, true, arch_ipc_word(&t->arch, 0));
+    uint64_t tag = arch_ipc_tag(&t->arch), out, badge;
+    struct thread *r = fast_call_form(t, &control, tag, &out, &badge, true, arch_ipc_word(&t->arch, 0));
     if (unlikely(!r))
         return ipc_entry(t, control);
     if (tag & FUT_TAG_MEMORY << 28)
@@ -718,7 +718,7 @@ struct thread *ipc_fast_call(struct thread *t, uint64_t control)
 struct thread *ipc_fast_reply_recv(struct thread *t, uint64_t control)
 {
     uint64_t tag = arch_ipc_tag(&t->arch);
-    struct thread *caller = fast_reply_recv_form(t, control, tag, arch_ipc_aux(&t->arch), true, arch_ipc_word(&t->arch, 0));
+    struct thread *caller = fast_reply_recv_form(t, &control, tag, arch_ipc_aux(&t->arch), true, arch_ipc_word(&t->arch, 0));
     if (unlikely(!caller))
         return ipc_entry(t, control);
     if (tag & FUT_TAG_MEMORY << 28)

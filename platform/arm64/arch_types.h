@@ -47,6 +47,7 @@ static inline struct cpu *arch_cpu(void)
     __asm__("mrs %0, tpidr_el1" : "=r"(c));
     return c;
 }
+#define ARCH_CPU(field) (arch_cpu()->field) // a field of this CPU's struct cpu
 
 static inline uint64_t arch_counter(void)
 {

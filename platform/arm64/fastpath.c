@@ -42,8 +42,8 @@ struct thread *arm64_foreign_slow(struct thread *t)
 
 [[clang::preserve_none]] void arm64_fast_call(MESSAGE)
 {
-    uint64_t out = control, badge;
-    struct thread *r = in_registers(t, tag) ? fast_call(t, &out, 0, &badge) : nullptr;
+    uint64_t out, badge;
+    struct thread *r = in_registers(t, tag) ? fast_call(t, &control, 0, &out, &badge) : nullptr;
     if (unlikely(!r))
         [[clang::musttail]] return arm64_ipc_slow(t, control, tag, aux, REST);
     [[clang::musttail]] return arm64_ipc_exit(r, out, tag, badge, REST);
@@ -51,7 +51,7 @@ struct thread *arm64_foreign_slow(struct thread *t)
 
 [[clang::preserve_none]] void arm64_fast_reply_recv(MESSAGE)
 {
-    struct thread *caller = in_registers(t, tag) ? fast_reply_recv(t, control, 0, aux) : nullptr;
+    struct thread *caller = in_registers(t, tag) ? fast_reply_recv(t, &control, 0, aux) : nullptr;
     if (unlikely(!caller))
         [[clang::musttail]] return arm64_ipc_slow(t, control, tag, aux, REST);
     [[clang::musttail]] return arm64_ipc_exit(caller, 0, tag, 0, REST);

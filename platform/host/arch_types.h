@@ -25,6 +25,7 @@ static inline void arch_pc_back(struct arch_thread *t, unsigned bytes) { t->pc -
 #define ARCH_LIGHT
 extern struct cpu *const host_cpu;
 static inline struct cpu *arch_cpu(void) { return host_cpu; }
+#define ARCH_CPU(field) (arch_cpu()->field) // a field of this CPU's struct cpu
 
 static inline uint64_t arch_pc(const struct arch_thread *t) { return t->pc; }
 static inline uint64_t arch_sp(const struct arch_thread *t) { return t->sp; }

@@ -48,6 +48,7 @@ static inline struct cpu *arch_cpu(void)
 {
     return *(struct cpu *__seg_gs *)0;
 }
+#define ARCH_CPU(field) (((struct cpu __seg_gs *)0)->field) // a field of this CPU's struct cpu
 
 static inline uint64_t arch_counter(void)
 {

@@ -49,20 +49,23 @@ struct thread *x86_foreign_slow(struct thread *t);
 [[clang::preserve_none]] void x86_ipc_exit(MESSAGE, struct thread *t, uint64_t control);
 [[clang::preserve_none]] void x86_ipc_slow(MESSAGE, struct thread *t, uint64_t control);
 
+// The control and aux registers are in the thread as well: fewer values to carry for the case that it is not done.
 [[clang::preserve_none]] void x86_fast_call(MESSAGE, struct thread *t, uint64_t control)
 {
-    uint64_t out = control, badge;
-    struct thread *r = fast_call(t, &out, 0, &badge) /* the entry has looked at the tag */;
+    (void)aux, (void)control;
+    uint64_t out, badge;
+    struct thread *r = fast_call(t, &t->arch.rax, 0, &out, &badge) /* the entry has looked at the tag */;
     if (unlikely(!r))
-        [[clang::musttail]] return x86_ipc_slow(WORDS, aux, w0, tag, w3, w1, w2, t, control);
+        [[clang::musttail]] return x86_ipc_slow(WORDS, 0, w0, tag, w3, w1, w2, t, 0);
     [[clang::musttail]] return x86_ipc_exit(WORDS, badge, w0, tag, w3, w1, w2, r, out);
 }
 
 [[clang::preserve_none]] void x86_fast_reply_recv(MESSAGE, struct thread *t, uint64_t control)
 {
-    struct thread *caller = fast_reply_recv(t, control, 0, aux);
+    (void)control;
+    struct thread *caller = fast_reply_recv(t, &t->arch.rax, 0, aux);
     if (unlikely(!caller))
-        [[clang::musttail]] return x86_ipc_slow(WORDS, aux, w0, tag, w3, w1, w2, t, control);
+        [[clang::musttail]] return x86_ipc_slow(WORDS, 0, w0, tag, w3, w1, w2, t, 0);
     [[clang::musttail]] return x86_ipc_exit(WORDS, 0, w0, tag, w3, w1, w2, caller, 0);
 }
 
@@ -137,6 +140,8 @@ struct thread *x86_foreign_slow(struct thread *t);
     "mov %%rsp, %%r11\n\t"                                                                                   \
     "mov " CPU(USER_RSP) ", %%rcx\n\t"                                                                       \
     "mov %%rcx, " T(RSP) "\n\t"                                                                              \
+    "mov %%rax, " T(RAX) "\n\t"                                                                              \
+    "mov %%rdi, " T(RDI) "\n\t"                                                                              \
     "mov %%rdx, " T(RDX) "\n\t"                                                                              \
     "mov %%r10, %%rcx\n\t"                                                                                   \
     "mov " CPU(STACK_TOP) ", %%rsp\n\t"                                                                      \
@@ -407,11 +412,9 @@ void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_s
     __asm__ volatile(
         ".globl x86_ipc_slow\n"
         "x86_ipc_slow:\n\t"
-        "mov %rax, " TEXT(T_RAX) "(%r11)\n\t"
         "movq $0, " TEXT(T_RBX) "(%r11)\n\t"
         "movq $0, " TEXT(T_RBP) "(%r11)\n\t"
         "mov %rsi, " TEXT(T_RSI) "(%r11)\n\t"
-        "mov %rdi, " TEXT(T_RDI) "(%r11)\n\t"
         "mov %r8, " TEXT(T_R8) "(%r11)\n\t"
         "mov %r9, " TEXT(T_R9) "(%r11)\n\t"
         "mov %rcx, " TEXT(T_R10) "(%r11)\n\t"
@@ -420,7 +423,7 @@ void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_s
         "mov %r14, " TEXT(T_R14) "(%r11)\n\t"
         "mov %r15, " TEXT(T_R15) "(%r11)\n\t"
         "mov %r11, %rdi\n\t"
-        "mov %rax, %rsi\n\t"
+        "mov " TEXT(T_RAX) "(%r11), %rsi\n\t"
         "mov %gs:" TEXT(CPU_STACK_TOP) ", %rsp\n\t"
         "call ipc_entry\n\t"
         "jmp x86_resume");
@@ -449,9 +452,9 @@ void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_s
         "mov %%rbx, %%rax\n\t"
         "mov %%rsp, %%rdx\n\t"
         "cmp %%r11, " CPU(FP_OWNER) "\n\t"
-        "setne %%bl\n\t"
-        "cmp %%bl, " CPU(FP_TRAP) "\n\t"
-        "jne 4f\n"
+        "je 4f\n\t"
+        "cmpb $0, " CPU(FP_TRAP) "\n\t"
+        "je 6f\n"
         "2:\n\t"
         "xor %%ebx, %%ebx\n\t"
         "xor %%ebp, %%ebp\n\t"
@@ -461,16 +464,17 @@ void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_s
         DROP_LOCK
         "swapgs\n\t"
         "sysretq\n"
-        "4:\n\t"
-        "mov %%bl, " CPU(FP_TRAP) "\n\t"
-        "test %%bl, %%bl\n\t"
-        "jz 6f\n\t"
+        "6:\n\t" // another thread's state is in the registers
         "mov %%cr0, %%rbp\n\t"
         "or $8, %%rbp\n\t"
         "mov %%rbp, %%cr0\n\t"
+        "movb $1, " CPU(FP_TRAP) "\n\t"
         "jmp 2b\n"
-        "6:\n\t"
+        "4:\n\t"
+        "cmpb $0, " CPU(FP_TRAP) "\n\t"
+        "je 2b\n\t"
         "clts\n\t"
+        "movb $0, " CPU(FP_TRAP) "\n\t"
         "jmp 2b\n"
         // All its registers are wanted: the message goes into the saved ones.
         "5:\n\t"
