@@ -319,12 +319,10 @@ fs_error cache_view(struct cache_file *f, uint64_t offset, size_t max, uint64_t 
         cache_stats.hits++;
         used(s);
     }
-    unsigned stop = u + 1, units = units_per_window(f);
-    while (stop < units && (s->valid >> stop & 1)) {
-        stop++;
-    }
+    // The valid units from u on, in one piece.
+    uint64_t behind = ~(s->valid >> u);
     *p = unit_at(s, u) + skip;
-    *n = ((size_t)(stop - u) << f->unit_shift) - skip;
+    *n = ((size_t)(behind ? __builtin_ctzll(behind) : 64) << f->unit_shift) - skip;
 clip:
     if (*n > max) {
         *n = max;
