@@ -17,6 +17,7 @@
 
 struct image { struct block_device d; int fd; };
 unsigned long image_break_after, image_reads, image_writes, image_flushes;
+bool image_reads_fail;
 uint64_t dice_state = 1;
 
 int64_t platform_now(void) {
@@ -46,6 +47,9 @@ static fs_error image_read(struct block_device *d, uint64_t sector, uint32_t cou
     struct image *i = (struct image *)d;
     image_reads++;
     CHECK(count > 0 && sector + count <= d->sectors);
+    if (image_reads_fail) {
+        return FS_IO;
+    }
     return pread(i->fd, to, (size_t)count * SECTOR, (off_t)(sector * SECTOR)) == (ssize_t)count * (ssize_t)SECTOR ? FS_OK : FS_IO;
 }
 

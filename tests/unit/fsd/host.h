@@ -10,6 +10,7 @@
 struct block_device *image_open(const char *path, bool read_only);
 /// Fails the n-th write from now on (and all after it), as a disk that breaks; 0: never.
 extern unsigned long image_break_after;
+extern bool image_reads_fail;
 extern unsigned long image_reads, image_writes, image_flushes;
 
 struct name P(const char *path);
@@ -24,6 +25,10 @@ static inline void check_equal(const char *file, int line, const char *what, lon
 
 uint32_t dice(uint32_t n); // 0 .. n-1
 extern uint64_t dice_state;
+
+// test_maps.c: a file at `path` as programs see it that have it mapped; the second on an ext file system at /b.
+void maps_test(struct context *c, const char *path, size_t limit, unsigned operations);
+void maps_on_disk_test(struct context *c, const char *path);
 
 struct context *root_context(uint32_t uid);
 int run(const char *format, ...);

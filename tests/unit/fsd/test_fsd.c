@@ -750,6 +750,7 @@ int main(int argc, char **argv) {
     EQUAL(context_make_dir(root, nullptr, P("/b"), 0755), FS_OK);
     empty_a();
     file_test("/a/file", 3 << 20, 2000);
+    maps_test(root, "/a/maps", 3 << 20, 1500);
     for (size_t i = 0; i < sizeof images / sizeof images[0]; i++) {
         dice_state = seed * 77 + i;
         printf("mke2fs %s\n", images[i].options);
@@ -758,6 +759,9 @@ int main(int argc, char **argv) {
         EQUAL(context_unlink(root, nullptr, P("/b/lost+found"), AT_DIR), FS_OK); // the tmpfs has none
         file_test("/b/file", 3 << 20, 1500);
         file_test("/b/file2", 18 << 20, 200);
+        maps_test(root, "/b/maps", 3 << 20, 1000);
+        maps_test(root, "/b/maps", 24 << 20, 150);
+        maps_on_disk_test(root, "/b/maps");
         struct open_file *f;
         EQUAL(open_file("/b/sparse", OPEN_CREATE | OPEN_READ_WRITE, 0600, &f), FS_OK);
         size_t n;
