@@ -29,12 +29,31 @@ enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4,
 #define FUTEX_PRIVATE 128u
 #define FUTEX_CLOCK_REALTIME 256u
 
+// How many threads of this process wait, by address: most wake-ups are for nobody, and a private one (which concerns
+// this process alone) is then answered here. A waiter counts itself before the kernel looks at the word, and who
+// wakes has changed the word before it looks at the count, so one of them sees the other. Waiters that were moved to
+// another word are not found by its address: a program that moves any has all its wake-ups made by the kernel.
+#define FUTEX_BUCKETS 64u
+static _Atomic uint32_t futex_waiters[FUTEX_BUCKETS];
+static _Atomic bool futex_moved;
+
+static _Atomic uint32_t *futex_bucket(u64 word) { return &futex_waiters[(word >> 2 ^ word >> 8 ^ word >> 14) % FUTEX_BUCKETS]; }
+
+static bool nobody_waits(u64 word)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(futex_bucket(word), memory_order_relaxed) == 0 &&
+           !atomic_load_explicit(&futex_moved, memory_order_relaxed);
+}
+
 static long futex_wait(u64 word, uint32_t expected, uint64_t deadline)
 {
     if (!user_touch(word, 4, false))
         return -EFAULT;
+    atomic_fetch_add(futex_bucket(word), 1);
     fut_status_t status =
         (fut_status_t)fut_syscall(FUT_SYS_FUTEX_WAIT, word, expected, deadline, FUT_WAIT_INTERRUPTIBLE, 0, 0).status;
+    atomic_fetch_sub(futex_bucket(word), 1);
     switch (status) {
     case FUT_OK: return 0;
     case FUT_ERR_WOULD_BLOCK:
@@ -83,6 +102,8 @@ SYSCALL(futex)
     case FUTEX_WAKE_BITSET: {
         if (op == FUTEX_WAKE_BITSET && (uint32_t)f == 0)
             return -EINVAL;
+        if ((b & FUTEX_PRIVATE) != 0 && nobody_waits(a))
+            return a < FUT_USER_TOP ? 0 : -EFAULT;
         fut_status_t status = fut_futex_wake((const uint32_t *)a, (uint32_t)c, &woken);
         return status == FUT_OK ? (long)woken : posix_errno(status);
     }
@@ -95,6 +116,7 @@ SYSCALL(futex)
             return -EFAULT;
         if (op == FUTEX_CMP_REQUEUE && now != (uint32_t)f)
             return -EAGAIN;
+        atomic_store(&futex_moved, true);
         fut_status_t status = fut_futex_requeue((const uint32_t *)a, (uint32_t)c, (const uint32_t *)e, (uint32_t)d, &woken);
         return status == FUT_OK ? (long)woken : posix_errno(status);
     }

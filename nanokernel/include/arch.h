@@ -112,7 +112,12 @@ void arch_unmap(struct arch_space *s, uint64_t va);       // one page, if mapped
 void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot); // if mapped
 // The page that user code would reach at va with this access (FUT_PROT_READ or _WRITE) without a fault, in cached
 // memory; a write counts as one that user code made. False: it would fault, or the tables cannot tell.
-bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out);
+// The pages from va on, as many of `count` as are mapped so and in one leaf table; gives how many.
+unsigned arch_lookup_run(struct arch_space *s, uint64_t va, unsigned count, uint32_t prot, phys_t *out);
+static inline bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out)
+{
+    return arch_lookup_run(s, va, 1, prot, out) == 1;
+}
 bool arch_dirty_clear(struct arch_space *s, uint64_t va); // was it written since? clears the mark (soft: write-protects if no HW bit)
 void arch_unmap_range(struct arch_space *s, uint64_t va, uint64_t bytes); // skips empty tables quickly
 void arch_write_protect(struct arch_space *s, uint64_t va, uint64_t bytes); // takes write access from what is mapped there

@@ -230,6 +230,7 @@ fut_status_t sys_session_watch(struct thread *t, const uint64_t *a, uint64_t *)
 // --- Memory lent for the time of a call -----------------------------------------------------------------------
 // The caller is blocked, so its registers and its IPC buffer hold the message; what the buffer says may be
 // changed by another thread of that task, which only changes what that task lends.
+#define LENT_RUN 16u
 static fut_status_t lent_io(struct thread *t, const uint64_t *a, uint64_t *value, bool write)
 {
     struct thread *caller;
@@ -285,11 +286,21 @@ static fut_status_t lent_io(struct thread *t, const uint64_t *a, uint64_t *value
     }
     n = min(n, bytes - offset);
     uint64_t done = 0;
+    phys_t run[LENT_RUN];
+    unsigned have = 0, next = 0; // pages of the page table that lie ahead
     while (done < n) {
         uint64_t at = base + offset + done, wait_offset = 0;
         phys_t phys;
         struct memory *wait = memory;
-        bool present = !memory && arch_lookup(&caller->space->arch, at, write ? FUT_PROT_WRITE : FUT_PROT_READ, &phys);
+        if (next == have && !memory) {
+            uint64_t pages_left = (((at & (FUT_PAGE_SIZE - 1)) + n - done) + FUT_PAGE_SIZE - 1) >> FUT_PAGE_SHIFT;
+            have = arch_lookup_run(&caller->space->arch, at, (unsigned)min(pages_left, (uint64_t)LENT_RUN),
+                                   write ? FUT_PROT_WRITE : FUT_PROT_READ, run);
+            next = 0;
+        }
+        bool present = next < have;
+        if (present)
+            phys = run[next++];
         fut_status_t status = present ? FUT_OK : memory
             ? memory_get(memory, at, write, &phys)
             : at < FUT_USER_BASE ? FUT_ERR_ADDRESS

@@ -259,14 +259,14 @@ void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot)
     dsb(ish);
 }
 
-bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out)
+unsigned arch_lookup_run(struct arch_space *s, uint64_t va, unsigned count, uint32_t prot, phys_t *out)
 {
-    uint64_t *e = find(s, va, false);
-    if (!e || (*e & (PTE_VALID | PTE_USER)) != (PTE_VALID | PTE_USER) || (*e & PTE_ATTR(7)) != PTE_ATTR(ATTR_NORMAL) ||
-        ((prot & FUT_PROT_WRITE) && (*e & PTE_RO)))
-        return false;
-    *out = *e & PTE_ADDRESS;
-    return true;
+    uint64_t *e = find(s, va, false), want = PTE_VALID | PTE_USER | PTE_ATTR(ATTR_NORMAL);
+    uint64_t all = want | PTE_ATTR(7) | (prot & FUT_PROT_WRITE ? PTE_RO : 0);
+    unsigned n = 0, room = 512 - (unsigned)(va >> 12 & 511);
+    for (count = e ? min(count, room) : 0; n < count && (e[n] & all) == want; n++)
+        out[n] = e[n] & PTE_ADDRESS;
+    return n;
 }
 
 bool arch_dirty_clear(struct arch_space *s, uint64_t va)

@@ -159,14 +159,16 @@ void arch_protect(struct arch_space *s, uint64_t va, uint32_t p)
         *prot = p;
 }
 
-bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t p, phys_t *out)
+unsigned arch_lookup_run(struct arch_space *s, uint64_t va, unsigned count, uint32_t p, phys_t *out)
 {
     uint32_t *prot;
     uint64_t *pa, *slot;
-    if (!find(s, va & ~(uint64_t)(FUT_PAGE_SIZE - 1), &prot, &pa, &slot) || (*prot & p) != p)
-        return false;
-    *out = *pa;
-    return true;
+    unsigned n = 0;
+    for (va &= ~(uint64_t)(FUT_PAGE_SIZE - 1); n < count && find(s, va, &prot, &pa, &slot) && (*prot & p) == p; n++) {
+        out[n] = *pa;
+        va += FUT_PAGE_SIZE;
+    }
+    return n;
 }
 
 bool arch_dirty_clear(struct arch_space *, uint64_t) { return false; }

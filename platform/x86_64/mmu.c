@@ -276,17 +276,17 @@ void arch_protect(struct arch_space *s, uint64_t va, uint32_t prot)
     }
 }
 
-bool arch_lookup(struct arch_space *s, uint64_t va, uint32_t prot, phys_t *out)
+unsigned arch_lookup_run(struct arch_space *s, uint64_t va, unsigned count, uint32_t prot, phys_t *out)
 {
-    uint64_t *e = find(s, va);
-    if (!e || (*e & PTE_PCD) || ((prot & FUT_PROT_WRITE) && !(*e & PTE_WRITE))) {
-        return false;
+    uint64_t *e = find(s, va), want = PTE_PRESENT | (prot & FUT_PROT_WRITE ? PTE_WRITE : 0);
+    unsigned n = 0, room = 512 - (unsigned)(va >> 12 & 511);
+    for (count = e ? min(count, room) : 0; n < count && (e[n] & (want | PTE_PCD)) == want; n++) {
+        if (prot & FUT_PROT_WRITE && !(e[n] & PTE_DIRTY)) {
+            __atomic_fetch_or(&e[n], PTE_DIRTY, __ATOMIC_RELAXED);
+        }
+        out[n] = e[n] & PTE_ADDRESS;
     }
-    if (prot & FUT_PROT_WRITE) {
-        __atomic_fetch_or(e, PTE_DIRTY, __ATOMIC_RELAXED);
-    }
-    *out = *e & PTE_ADDRESS;
-    return true;
+    return n;
 }
 
 bool arch_dirty_clear(struct arch_space *s, uint64_t va)
@@ -404,7 +404,7 @@ static bool copy(void *to, const void *from, size_t n)
             return false;
         }
     }
-    return user_copy((char *)to + blocks, (const char *)from + blocks, n - blocks);
+    return n == blocks || user_copy((char *)to + blocks, (const char *)from + blocks, n - blocks);
 }
 
 bool arch_copy_from_user(void *to, uint64_t from, size_t n)
