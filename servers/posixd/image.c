@@ -11,6 +11,7 @@
 
 #define CACHED_IMAGES 16
 #define READ_CHUNK 65536
+#define KEEP_NS UINT64_C(2000000000) // a file that was deleted keeps its room as long as its image is kept
 
 static struct image *images;
 static unsigned cached, tick;
@@ -290,10 +291,29 @@ static void evict(void)
         if (*at == oldest) {
             *at = oldest->next;
             cached--;
+            oldest->kept = false;
             image_release(oldest);
             return;
         }
     }
+}
+
+uint64_t images_due(uint64_t now)
+{
+    uint64_t next = FUT_FOREVER;
+    for (struct image **at = &images; *at != nullptr;) {
+        struct image *i = *at;
+        if (i->references == 1 && now - i->idle_since >= KEEP_NS) {
+            *at = i->next;
+            cached--;
+            image_free(i);
+            continue;
+        }
+        if (i->references == 1 && i->idle_since + KEEP_NS < next)
+            next = i->idle_since + KEEP_NS;
+        at = &i->next;
+    }
+    return next;
 }
 
 static struct image *find(const struct io_stat *st)
@@ -350,6 +370,7 @@ fut_status_t image_get(io_file_t file, const struct io_stat *st, struct image **
     image->used = ++tick;
     image->next = images;
     images = image;
+    image->kept = true;
     image->references = 2; // the list's and the caller's
     if (++cached > CACHED_IMAGES)
         evict();
@@ -359,8 +380,13 @@ fut_status_t image_get(io_file_t file, const struct io_stat *st, struct image **
 
 void image_release(struct image *image)
 {
-    if (--image->references == 0)
+    if (--image->references == 0) {
         image_free(image);
+    } else if (image->references == 1 && image->kept) {
+        image->idle_since = now_ns();
+        uint64_t due = image->idle_since + KEEP_NS, at = posixd.server.alarm_at;
+        posixd.server.alarm_at = at == 0 || at > due ? due : at;
+    }
 }
 
 fut_status_t image_map(const struct image *image, fut_handle_t space, uint64_t bias)

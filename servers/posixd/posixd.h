@@ -241,6 +241,8 @@ struct image {
     uint64_t low, high, entry, phdr;
     uint16_t phnum, phent;
     bool position_independent, native;
+    bool kept;                     // in the list; with no other reference, since idle_since
+    uint64_t idle_since;
     char *path;                    // where it was when it was first run; null: could not be told
     unsigned segment_count;
     struct image_segment segment[IMAGE_SEGMENTS];
@@ -250,6 +252,8 @@ struct image {
 [[nodiscard]] fut_status_t image_get(io_file_t file, const struct io_stat *st, struct image **out, char *line,
                                      size_t line_size);
 void image_release(struct image *image);
+// Forgets the images that no process has run for a while; when to look next, FUT_FOREVER: there are none.
+uint64_t images_due(uint64_t now);
 [[nodiscard]] fut_status_t image_map(const struct image *image, fut_handle_t space, uint64_t bias);
 [[nodiscard]] fut_status_t image_personality(struct fut_bytes file);
 extern struct image *personality;

@@ -56,7 +56,8 @@ static void fire(struct process *p, uint64_t now)
 
 static uint64_t next_deadline(void)
 {
-    uint64_t next = launcher_due(now_ns());
+    uint64_t now = now_ns(), next = launcher_due(now), idle = images_due(now);
+    next = idle < next ? idle : next;
     for (struct process *p = processes; p != nullptr; p = p->next) {
         if (p->real_timer.deadline != 0 && p->real_timer.deadline < next)
             next = p->real_timer.deadline;

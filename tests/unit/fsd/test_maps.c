@@ -245,6 +245,7 @@ void maps_on_disk_test(struct context *c, const char *path) {
     unsigned long before = cache_stats.writes;
     EQUAL(file_sync(f, true), FS_OK);
     CHECK(cache_stats.writes - before >= 2 && cache_stats.writes - before < 10);
+    EQUAL(cache_fault(f->node->data, pages, false, f->node->a.size), FS_INVALID);
     // Nothing can be read: the access fails, and works again afterwards.
     cache_drop_clean();
     image_reads_fail = true;

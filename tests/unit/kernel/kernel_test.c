@@ -532,6 +532,7 @@ static void pager_shows_pages_of_its_own(void)
     EQUAL(dirty_pages(paged, 0), 4);
     poke(client.thread, at, "new", 3); // seen again, without asking
     EQUAL(dirty_pages(paged, FUT_DIRTY_ASK), 4);
+    check_invariants();
     EQUAL(S(client.thread, MEMORY_WRITE, mine, 2 * FUT_PAGE_SIZE, at, 3), SYS_BLOCKED);
     page_asked_for(2 * FUT_PAGE_SIZE, ACCESS_WRITE);
     EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 2 * FUT_PAGE_SIZE, cache, FUT_PAGE_SIZE, FUT_PAGE_SIZE), 0);
