@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// The fast path of IPC: a call in register form without capabilities to a receiver that waits, and its answer,
-// where both sides need no attention and nobody more urgent is ready. Everything but the message itself is
+// The fast path of IPC: a call with at most one capability to a receiver that waits, and its answer, where both sides need no attention and nobody more urgent is ready. Everything but the message itself is
 // here; who includes it moves the message: ipc.c between the saved registers, and a platform whose entry code
 // can leave it in the registers (x86_64) not at all. Null: not for the fast path, and nothing has changed.
 #pragma once
@@ -19,6 +18,41 @@ static inline bool buffers_ok(const struct thread *from, const struct thread *to
     if (!(tag & TAG_BUFFER))
         return true;
     return from->ipc && to->ipc && (!(tag & FUT_TAG_MEMORY << 28) || w0 <= FUT_IPC_BODY_SIZE);
+}
+
+// One capability, in register form, moved or copied. Not here: a Reply, and a Session that comes home.
+struct fast_cap { struct cap *cap; bool move; };
+static inline bool cap_ok(const struct thread *from, const struct thread *to, uint64_t tag, const struct channel *home,
+                          struct fast_cap *x)
+{
+    x->cap = nullptr;
+    if (!(tag & TAG_CAPS))
+        return true;
+    uint32_t word = (uint32_t)arch_ipc_caps01(&from->arch);
+    if ((tag & (TAG_CAPS | FUT_TAG_MEMORY << 28)) != 1ull << 20 || !from->ipc || !to->ipc || (word & FUT_CAP_LEND))
+        return false;
+    struct cap *c = cap_lookup(&from->task->caps, word & ~FUT_CAP_MOVE);
+    x->move = word & FUT_CAP_MOVE;
+    if (!c || !(c->rights & (x->move ? FUT_RIGHT_MOVE : FUT_RIGHT_DUP)) || c->type == FUT_OBJ_REPLY ||
+        (home && c->type == FUT_OBJ_SESSION && object_of(c->object, struct session)->channel == home) ||
+        !to->task->caps.free_count || to->task->dead)
+        return false;
+    x->cap = c;
+    return true;
+}
+
+static inline void give_cap(struct thread *to, const struct fast_cap *x)
+{
+    struct cap *c = x->cap;
+    if (!c) {
+        arch_ipc_set_caps(&to->arch, 0, 0);
+        return;
+    }
+    c = x->move ? cap_move(to->task, c, FUT_RIGHTS_ALL) : cap_put(to->task, c->object, c->rights, c);
+    to->ipc->cap_home[0].badge = c->type;
+    to->ipc->cap_home[0].perms = c->rights;
+    to->ipc->cap_home[0].kind = FUT_CAP_IS_HANDLE;
+    arch_ipc_set_caps(&to->arch, c->handle, 0);
 }
 
 #define FIRST_PAGE_BODY (FUT_PAGE_SIZE - FUT_IPC_BODY_OFFSET)
@@ -53,13 +87,13 @@ static inline bool overtaken(uint8_t priority)
 // The thread that has received the call, now running; *out and *badge are its control and aux registers.
 [[gnu::always_inline]] static inline struct thread *fast_call_form(struct thread *t, const uint64_t *control,
                                                                   uint64_t tag, uint64_t *out, uint64_t *badge,
-                                                                  bool buffer, uint64_t w0)
+                                                                  bool buffer, uint64_t w0, struct fast_cap *x)
 {
     if (arch_trace_site())
         return nullptr;
     struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(*control >> 32));
     if (unlikely(!c || c->type != FUT_OBJ_SESSION || !(c->rights & FUT_RIGHT_CALL) ||
-                 (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || t->attention))
+                 (!buffer && (tag & TAG_SLOW)) || t->attention))
         return nullptr;
     struct session *s = object_of(c->object, struct session);
     struct channel *ch = s->channel;
@@ -69,7 +103,7 @@ static inline bool overtaken(uint8_t priority)
     struct thread *r = container_of(first, struct thread, queue.link);
     if (unlikely(r->attention || overtaken(t->priority)))
         return nullptr;
-    if (buffer && unlikely(!buffers_ok(t, r, tag, w0)))
+    if (buffer && unlikely(!buffers_ok(t, r, tag, w0) || !cap_ok(t, r, tag, ch, x)))
         return nullptr;
     // Out of the list; its own links are written before they are read again.
     struct list *second = first->next;
@@ -93,14 +127,14 @@ static inline bool overtaken(uint8_t priority)
 // The caller, answered and now running; its control and aux registers are 0.
 [[gnu::always_inline]] static inline struct thread *fast_reply_recv_form(struct thread *t, const uint64_t *control,
                                                                         uint64_t tag, uint64_t aux, bool buffer,
-                                                                        uint64_t w0)
+                                                                        uint64_t w0, struct fast_cap *x)
 {
     if (arch_trace_site())
         return nullptr;
     struct thread *caller = t->caller;
     struct cap *c = cap_lookup(&t->task->caps, (fut_handle_t)(*control >> 32));
     if (unlikely(!c || c->type != FUT_OBJ_CHANNEL || !(c->rights & FUT_RIGHT_RECV) ||
-                 (tag & (buffer ? TAG_CAPS : TAG_SLOW)) || (uint32_t)aux || !caller || t->attention))
+                 (!buffer && (tag & TAG_SLOW)) || (uint32_t)aux || !caller || t->attention))
         return nullptr;
     struct channel *ch = object_of(c->object, struct channel);
     if (unlikely(!list_empty(&ch->queue) || ch->attention || ch->server != t->task ||
@@ -108,7 +142,7 @@ static inline bool overtaken(uint8_t priority)
                  overtaken(caller->priority)))
         return nullptr;
     struct session *s = caller->session;
-    if (buffer && unlikely(!buffers_ok(t, caller, tag, w0)))
+    if (buffer && unlikely(!buffers_ok(t, caller, tag, w0) || !cap_ok(t, caller, tag, nullptr, x)))
         return nullptr;
     if (unlikely(--s->object.refs == 0)) {
         s->object.refs = 1;
@@ -129,10 +163,10 @@ static inline bool overtaken(uint8_t priority)
 static inline struct thread *fast_call(struct thread *t, const uint64_t *control, uint64_t tag, uint64_t *out,
                                        uint64_t *badge)
 {
-    return fast_call_form(t, control, tag, out, badge, false, 0);
+    return fast_call_form(t, control, tag, out, badge, false, 0, nullptr);
 }
 
 static inline struct thread *fast_reply_recv(struct thread *t, const uint64_t *control, uint64_t tag, uint64_t aux)
 {
-    return fast_reply_recv_form(t, control, tag, aux, false, 0);
+    return fast_reply_recv_form(t, control, tag, aux, false, 0, nullptr);
 }

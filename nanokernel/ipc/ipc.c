@@ -704,13 +704,14 @@ struct thread *ipc_entry(struct thread *t, uint64_t control)
 struct thread *ipc_fast_call(struct thread *t, uint64_t control)
 {
     uint64_t tag = arch_ipc_tag(&t->arch), out, badge;
-    struct thread *r = fast_call_form(t, &control, tag, &out, &badge, true, arch_ipc_word(&t->arch, 0));
+    struct fast_cap x;
+    struct thread *r = fast_call_form(t, &control, tag, &out, &badge, true, arch_ipc_word(&t->arch, 0), &x);
     if (unlikely(!r))
         return ipc_entry(t, control);
     if (tag & FUT_TAG_MEMORY << 28)
         copy_body(r, t, arch_ipc_word(&t->arch, 0));
     arch_ipc_copy_words(&r->arch, &t->arch);
-    arch_ipc_set_caps(&r->arch, 0, 0);
+    give_cap(r, &x);
     arch_ipc_out(&r->arch, out, tag, badge);
     return r;
 }
@@ -718,13 +719,15 @@ struct thread *ipc_fast_call(struct thread *t, uint64_t control)
 struct thread *ipc_fast_reply_recv(struct thread *t, uint64_t control)
 {
     uint64_t tag = arch_ipc_tag(&t->arch);
-    struct thread *caller = fast_reply_recv_form(t, &control, tag, arch_ipc_aux(&t->arch), true, arch_ipc_word(&t->arch, 0));
+    struct fast_cap x;
+    struct thread *caller = fast_reply_recv_form(t, &control, tag, arch_ipc_aux(&t->arch), true,
+                                                 arch_ipc_word(&t->arch, 0), &x);
     if (unlikely(!caller))
         return ipc_entry(t, control);
     if (tag & FUT_TAG_MEMORY << 28)
         copy_body(caller, t, arch_ipc_word(&t->arch, 0));
     arch_ipc_copy_words(&caller->arch, &t->arch);
-    arch_ipc_set_caps(&caller->arch, 0, 0);
+    give_cap(caller, &x);
     arch_ipc_out(&caller->arch, 0, tag, 0);
     return caller;
 }

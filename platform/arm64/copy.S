@@ -6,23 +6,28 @@
     .text
     .arch_extension pan
 
+    .macro  copy_64
+    ldp     x3, x4, [x1], #64
+    ldp     x5, x6, [x1, #-48]
+    ldp     x7, x8, [x1, #-32]
+    stp     x3, x4, [x0], #64
+    ldp     x3, x4, [x1, #-16]
+    stp     x5, x6, [x0, #-48]
+    stp     x7, x8, [x0, #-32]
+    stp     x3, x4, [x0, #-16]
+    .endm
+
     // x0 to, x1 from, x2 bytes; clobbers x3..x8.
     .macro  copy_loop done
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.lo    2f
-1:  ldp     x3, x4, [x1]
-    ldp     x5, x6, [x1, #16]
-    ldp     x7, x8, [x1, #32]
-    stp     x3, x4, [x0]
-    ldp     x3, x4, [x1, #48]
-    stp     x5, x6, [x0, #16]
-    stp     x7, x8, [x0, #32]
-    stp     x3, x4, [x0, #48]
-    add     x1, x1, #64
-    add     x0, x0, #64
-    subs    x2, x2, #64
+1:  copy_64
+    copy_64
+    subs    x2, x2, #128
     b.hs    1b
-2:  tbz     x2, #5, 3f              // the low six bits are what is left
+2:  tbz     x2, #6, 20f             // the low seven bits are what is left
+    copy_64
+20: tbz     x2, #5, 3f
     ldp     x3, x4, [x1], #16
     ldp     x5, x6, [x1], #16
     stp     x3, x4, [x0], #16

@@ -272,7 +272,7 @@ arm64_ipc_slow:
     mov     x29, xzr
     mov     x0, x20
     mov     x1, x21
-    bl      ipc_entry
+    bl      arm64_ipc_saved
     b       leave
 
     // To the thread in x20, which waited in IPC, with the message in x0..x7 and x21..x23.

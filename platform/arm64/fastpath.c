@@ -15,6 +15,7 @@
 [[clang::preserve_none]] void arm64_ipc_exit(MESSAGE);
 [[clang::preserve_none]] void arm64_ipc_slow(MESSAGE);
 [[clang::preserve_none]] void arm64_fast_call(MESSAGE);
+struct thread *arm64_ipc_saved(struct thread *t, uint64_t control);
 [[clang::preserve_none]] void arm64_fast_reply_recv(MESSAGE);
 
 // What the registers cannot carry: bodies in the IPC buffer, and capabilities. Ranges of memory that the caller
@@ -55,4 +56,12 @@ struct thread *arm64_foreign_slow(struct thread *t)
     if (unlikely(!caller))
         [[clang::musttail]] return arm64_ipc_slow(t, control, tag, aux, REST);
     [[clang::musttail]] return arm64_ipc_exit(caller, 0, tag, 0, REST);
+}
+
+// The message is in the saved registers now. Buffers and capabilities have a fast path there.
+struct thread *arm64_ipc_saved(struct thread *t, uint64_t control)
+{
+    if (!(arch_ipc_tag(&t->arch) & TAG_SLOW))
+        return ipc_entry(t, control);
+    return (control & 0xff) == FUT_SYS_CALL ? ipc_fast_call(t, control) : ipc_fast_reply_recv(t, control);
 }

@@ -247,8 +247,7 @@ static void measure_echo(void)
     }
     uint64_t start = bench_begin();
     for (int i = 0; i < REPEAT; i++) {
-        struct fut_msg call = {.control = control(FUT_SYS_CALL, session), .tag = TAG(0, 0)};
-        fut_ipc(&call);
+        raw_call(control(FUT_SYS_CALL, session), TAG(0, 0));
     }
     report("rtt0", start, bench_end(), REPEAT);
 
