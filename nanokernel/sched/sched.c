@@ -3,15 +3,17 @@
 // Fixed priorities, round robin within one, one run queue per CPU. The running thread is in no queue.
 // Nothing ticks while nothing competes: a time slice runs only while some thread is ready and waits.
 //
-// Where a thread runs is decided when it becomes ready: on a CPU that has nothing to do, else on the one that does the
-// least urgent work. A CPU that runs out of work takes a thread from another's queue. A called server runs on its
-// caller's CPU: it is handed over to (fast.h, go_on), not made ready.
+// A thread that becomes ready waits on the CPU that made it so, if it may run there: who wakes another often waits itself
+// a moment later. If it still waits after a while (SPREAD_NS) and a CPU idles, it goes there; a CPU that runs out of work
+// takes a thread from another's queue at once. A called server runs on its caller's CPU: it is handed over to (fast.h,
+// go_on), not made ready.
 #include <kernel.h>
 #include <ipc.h>
 #include <schedule.h>
 #include <debug/trace.h>
 
 #define SLICE_NS 10000000ull
+#define SPREAD_NS 200000ull
 
 struct cpu cpus[FUT_CPUS_MAX];
 
@@ -59,23 +61,28 @@ static unsigned load(const struct cpu *c)
     return max(run, wait);
 }
 
-// The CPU for t, which is ready. Of equals: this one, which needs no interrupt; the one where it was.
+// The CPU for t, which is ready: this one, else the one with the least urgent work.
 static struct cpu *choose(const struct thread *t)
 {
-    struct cpu *self = arch_cpu(), *was = &cpus[t->cpu], *best = nullptr;
-    if (cpus_online == 1)
+    struct cpu *self = arch_cpu(), *best = nullptr;
+    if (likely(t->affinity >> (self - cpus) & 1))
         return self;
-    unsigned least = 1000;
-    for each_cpu(c) {
-        unsigned l = 4 * load(c) + (c != self) + (c != was);
-        if ((t->affinity >> (c - cpus) & 1) && l < least) {
-            least = l;
+    for each_cpu(c)
+        if ((t->affinity >> (c - cpus) & 1) && (!best || load(c) < load(best)))
             best = c;
-        }
-    }
-    if (least / 4 > t->priority && (t->affinity >> t->cpu & 1)) // it waits wherever it goes
-        return was;
     return best;
+}
+
+// A CPU that does nothing and may take what waits on this one longest of the most urgent.
+static struct cpu *spare(const struct cpu *cpu)
+{
+    if (cpus_online == 1 || !cpu->ready)
+        return nullptr;
+    const struct thread *t = list_first(&cpu->queue[top_ready(cpu)], struct thread, queue.link);
+    for each_cpu(c)
+        if (c->idle && !c->ready && (t->affinity >> (c - cpus) & 1))
+            return c;
+    return nullptr;
 }
 
 static void enqueue(struct cpu *cpu, struct thread *t, bool front)
@@ -156,7 +163,7 @@ void cpu_charge_all(void)
 static void program_timer(struct cpu *cpu)
 {
     if (cpu->ready && cpu->slice_end == FUT_FOREVER)
-        cpu->slice_end = arch_time_ns() + SLICE_NS;
+        cpu->slice_end = arch_time_ns() + (spare(cpu) ? SPREAD_NS : SLICE_NS);
     uint64_t next = min(min(cpu->next_deadline, cpu->slice_end), cpu->budget_end);
     if (next != cpu->timer_set) {
         cpu->timer_set = next;
@@ -242,7 +249,7 @@ struct thread *schedule(void)
             cpu_charge(cpu);
             cpu->current = cpu->payer = nullptr;
             if (runnable(t))
-                enqueue(cpus_online == 1 ? cpu : choose(t), t, true);
+                enqueue(choose(t), t, true);
             object_reap();
             while (!cpu->ready && !pull(cpu))
                 idle(cpu);
@@ -297,7 +304,7 @@ struct thread *kernel_timer(struct thread *t)
     TRACE(FUT_TRACE_TIMER, t, 0, 0);
     cpu->timer_set = FUT_FOREVER;
     timer_expire(now);
-    if (unlikely(now >= cpu->budget_end) && t && runnable(t) && cpu->current == t) {
+    if (unlikely(now >= cpu->budget_end) && t && cpu->current == t && runnable(t)) {
         // Who pays from now on is found out where it is picked again.
         cpu_charge(cpu);
         cpu->current = nullptr;
@@ -306,6 +313,11 @@ struct thread *kernel_timer(struct thread *t)
     }
     if (now >= cpu->slice_end) {
         cpu->slice_end = FUT_FOREVER;
+        for (struct cpu *c; (c = spare(cpu));) {
+            struct thread *next = list_first(&cpu->queue[top_ready(cpu)], struct thread, queue.link);
+            thread_dequeue(next);
+            enqueue(c, next, false);
+        }
         // The running thread goes behind its equals.
         if (t && cpu->current == t && runnable(t) && (cpu->ready >> t->priority & 1)) {
             cpu_charge(cpu);
