@@ -511,6 +511,37 @@ static void round_of_all(uint64_t seed, uint64_t seconds)
             (unsigned long long)count[first_float], (unsigned long long)killed, (unsigned long long)forked);
 }
 
+// Calls per second of n clients, each with its server on a CPU of its own. Nothing pins them otherwise: a pinned thread is
+// not on the fast path, so each pair starts where nothing else runs and stays there.
+static uint64_t pairs(unsigned n)
+{
+    over = false;
+    struct worker *client[8], *server[8];
+    fut_handle_t channel[8], session[8];
+    for (unsigned i = 0; i < n; i++) {
+        check(fut_channel_create(&channel[i]), "a Channel");
+        check(fut_session_mint(channel[i], i, 0xffff, &session[i]), "a Session");
+        server[i] = start(serve, 0, channel[i], 0, 0, 20);
+        client[i] = start(call, 0, session[i], 0, 0, 20);
+    }
+    nap(200000000);
+    uint64_t before = 0, after = 0, from = fut_clock();
+    for (unsigned i = 0; i < n; i++)
+        before += client[i]->count;
+    nap(3000000000);
+    for (unsigned i = 0; i < n; i++)
+        after += client[i]->count;
+    uint64_t ns = fut_clock() - from;
+    over = true;
+    for (unsigned i = 0; i < n; i++) {
+        join(client[i]);
+        kill(server[i]);
+        fut_cap_delete(session[i]);
+        fut_cap_delete(channel[i]);
+    }
+    return (after - before) * 1000000000 / ns;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2) // a child: computes, and asks the kernel for something now and then
@@ -529,6 +560,12 @@ int main(int argc, char **argv)
     uint64_t address, seconds = option("stress=", 10), seed = option("seed=", 1);
     check(fut_space_map(boot->h_space, &map, &address), "mapping the archive");
     check(fut_archive_find((struct fut_bytes){(const void *)address, boot->archive_bytes}, "init", &image), "finding this image");
+    if (option("pairs=", 0)) {
+        for (unsigned n = 1; n <= cpus; n *= 2)
+            fut_log("smp-stress on %u CPUs: %u pairs %llu calls/s", cpus, n, (unsigned long long)pairs(n));
+        fut_log("smp-stress done");
+        (void)fut_machine_power(boot->h_machine, FUT_POWER_EXIT, 0);
+    }
     fut_log("smp-stress on %u CPUs, %llu s, seed %llu", cpus, (unsigned long long)seconds, (unsigned long long)seed);
     round_of_all(seed, 1); // what is made once and kept, is made now
     struct fut_account_info before = account();

@@ -15,6 +15,7 @@ parser.add_argument("--arch", default="x86_64")
 parser.add_argument("--cpus", type=int, default=4)
 parser.add_argument("--seconds", type=int, default=10)
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--pairs", action="store_true", help="measure independent IPC pairs instead")
 parser.add_argument("--gic", default="2", help="arm64: the version of the interrupt controller")
 options = parser.parse_args()
 build = pathlib.Path(__file__).resolve().parents[2] / "build" / options.arch
@@ -24,7 +25,7 @@ if options.arch == "x86_64":
 else:
     command = ["qemu-system-aarch64", "-machine", f"virt,gic-version={options.gic}", "-cpu", "cortex-a72", "-semihosting",
                "-kernel", build / "futura_kernel.img"]
-words = f"semihosting verbose stress={options.seconds} seed={options.seed}"
+words = f"semihosting verbose stress={options.seconds} seed={options.seed}" + (" pairs=1" if options.pairs else "")
 command += ["-accel", "tcg,thread=multi", "-smp", str(options.cpus), "-m", "256M", "-display", "none", "-serial", "stdio",
             "-monitor", "none", "-no-reboot", "-initrd", build / "smp_stress.cpio", "-append", words]
 start = time.monotonic()
