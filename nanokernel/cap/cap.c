@@ -9,7 +9,8 @@
 #include <ipc.h>
 #include <cap/types.h>
 
-static uint64_t last_sequence;
+#define STEPS 32u // capabilities looked at between two preemption points
+static unsigned frozen_count;
 
 static struct page *charged_page(struct account *a)
 {
@@ -119,9 +120,9 @@ static struct cap *fill(struct cap *c, fut_handle_t h, struct object *o, uint32_
     c->handle = h;
     c->rights = rights;
     c->type = o->type;
-    c->sequence = ++last_sequence;
     c->child = nullptr;
     link_child(parent, c);
+    c->sequence = audit(parent ? FUT_AUDIT_DERIVED : FUT_AUDIT_MADE, c, parent ? parent->task : c->task);
     object_handle_ref(o);
     return c;
 }
@@ -155,6 +156,10 @@ static void unlink(struct cap *c)
 void cap_free_slot(struct cap *c)
 {
     struct cap_table *table = &c->task->caps;
+    if (unlikely(c->frozen)) {
+        c->frozen = false;
+        frozen_count--;
+    }
     c->rights = c->handle;
     c->handle = CAP_NO_HANDLE(HANDLE_INDEX(c->handle));
     c->object = nullptr;
@@ -168,6 +173,20 @@ void cap_free_slot(struct cap *c)
     table->used--;
 }
 
+// Gives up to *steps children of c to its parent (or makes them origins of their own). True: all are gone.
+static bool give_children_away(struct cap *c, unsigned *steps)
+{
+    while (c->child) {
+        if (!*steps)
+            return false;
+        --*steps;
+        struct cap *child = c->child;
+        unlink(child);
+        link_child(c->parent, child);
+    }
+    return true;
+}
+
 void cap_delete(struct cap *c)
 {
     struct object *o = c->object;
@@ -176,28 +195,51 @@ void cap_delete(struct cap *c)
         cap_free_slot(c);
         return;
     }
-    // The children become the parent's (or origins of their own).
-    while (c->child) {
-        struct cap *child = c->child;
-        c->child = child->next;
-        if (c->child)
-            c->child->prev = nullptr;
-        link_child(c->parent, child);
-    }
+    unsigned all = UINT32_MAX;
+    give_children_away(c, &all);
     unlink(c);
     cap_free_slot(c);
     object_handle_unref(o);
 }
 
-// Each turn deletes one leaf of the subtree, so it may stop between any two and be started again.
-void cap_revoke(struct cap *c)
+// Deletes what was derived from c, up to *steps of it. True: nothing is left. What lies deeper is first brought up to
+// c, one at a time: no step looks at more than one capability, whatever the tree looks like. Until the end c is
+// frozen, and nothing can be derived from it or from anything below it (cap_get): so it comes to an end.
+static bool revoke(struct cap *c, unsigned *steps)
 {
     while (c->child) {
-        struct cap *d = c->child;
-        while (d->child)
-            d = d->child;
-        cap_delete(d);
+        if (!*steps) {
+            frozen_count += !c->frozen;
+            c->frozen = true;
+            return false;
+        }
+        --*steps;
+        struct cap *d = c->child, *below = d->child;
+        if (below) {
+            unlink(below);
+            link_child(c, below);
+        } else {
+            (void)audit(FUT_AUDIT_REVOKED, d, c->task);
+            cap_delete(d);
+        }
     }
+    frozen_count -= c->frozen;
+    c->frozen = false;
+    return true;
+}
+
+static bool is_frozen(const struct cap *c)
+{
+    if (c->type == FUT_OBJ_REPLY)
+        return false;
+    // So long a chain is taken for frozen: looking further would be a long operation.
+    for (unsigned depth = 0; depth < 256; depth++, c = c->parent) {
+        if (!c)
+            return false;
+        if (c->frozen)
+            return true;
+    }
+    return true;
 }
 
 struct cap *cap_move(struct task *to, struct cap *c, uint32_t rights)
@@ -212,7 +254,9 @@ struct cap *cap_move(struct task *to, struct cap *c, uint32_t rights)
     n->handle = h;
     n->rights = c->rights & rights;
     n->type = c->type;
-    n->sequence = ++last_sequence;
+    n->frozen = c->frozen;
+    c->frozen = false;
+    n->sequence = audit(FUT_AUDIT_MOVED, n, c->task);
     n->parent = c->parent;
     n->child = c->child;
     n->next = c->next;
@@ -240,10 +284,19 @@ bool cap_table_clear(struct task *t)
     if (!t->caps.leaf)
         return true;
     // All slots first: freeing one writes to its neighbours in the free list.
-    for (uint32_t l = 0; t->caps.used; l++)
-        for (uint32_t i = 0; t->caps.leaf[l] && i < CAP_LEAF_SLOTS; i++)
-            if (t->caps.leaf[l][i].object)
-                cap_delete(&t->caps.leaf[l][i]);
+    unsigned steps = STEPS;
+    for (; t->caps.used; t->caps.cleared++) {
+        struct cap *leaf = t->caps.leaf[t->caps.cleared];
+        for (uint32_t i = 0; leaf && i < CAP_LEAF_SLOTS; i++) {
+            if (!leaf[i].object)
+                continue;
+            if (steps-- == 0)
+                return false;
+            if (leaf[i].object != &stale_reply && !give_children_away(&leaf[i], &steps))
+                return false;
+            cap_delete(&leaf[i]);
+        }
+    }
     for (uint32_t l = 0; t->caps.leaves; l++)
         if (t->caps.leaf[l]) {
             charged_page_free(t->object.account, t->caps.leaf[l]);
@@ -263,6 +316,8 @@ fut_status_t cap_get(struct task *t, fut_handle_t h, uint32_t type, uint32_t rig
         return FUT_ERR_TYPE;
     if ((c->rights & rights) != rights)
         return FUT_ERR_RIGHTS;
+    if (unlikely(frozen_count) && (rights & (FUT_RIGHT_DUP | FUT_RIGHT_MINT)) && is_frozen(c))
+        return FUT_ERR_STATE;
     *out = c;
     return FUT_OK;
 }
@@ -291,20 +346,60 @@ fut_status_t sys_cap_mint(struct thread *t, const uint64_t *a, uint64_t *value)
 
 fut_status_t sys_cap_delete(struct thread *t, const uint64_t *a, uint64_t *)
 {
-    struct cap *c;
-    fut_status_t status = cap_get(t->task, (fut_handle_t)a[0], FUT_OBJ_NONE, 0, &c);
-    if (!status)
-        cap_delete(c);
-    return status;
+    for (;;) {
+        struct cap *c;
+        fut_status_t status = cap_get(t->task, (fut_handle_t)a[0], FUT_OBJ_NONE, 0, &c);
+        if (status)
+            return status;
+        unsigned steps = STEPS;
+        if (c->type == FUT_OBJ_REPLY || give_children_away(c, &steps)) {
+            cap_delete(c);
+            return FUT_OK;
+        }
+        if (preempt(t))
+            return SYS_BLOCKED;
+    }
 }
 
 fut_status_t sys_cap_revoke(struct thread *t, const uint64_t *a, uint64_t *)
 {
-    struct cap *c;
-    fut_status_t status = cap_get(t->task, (fut_handle_t)a[0], FUT_OBJ_NONE, 0, &c);
-    if (!status && c->type != FUT_OBJ_REPLY)
-        cap_revoke(c);
-    return status;
+    for (;;) {
+        struct cap *c;
+        fut_status_t status = cap_get(t->task, (fut_handle_t)a[0], FUT_OBJ_NONE, 0, &c);
+        unsigned steps = STEPS;
+        if (status || c->type == FUT_OBJ_REPLY || revoke(c, &steps))
+            return status;
+        if (preempt(t))
+            return SYS_BLOCKED;
+    }
+}
+
+// t->progress: the slots below are done.
+fut_status_t sys_task_revoke(struct thread *t, const uint64_t *a, uint64_t *)
+{
+    for (;;) {
+        struct cap *c;
+        fut_status_t status = cap_get(t->task, (fut_handle_t)a[0], FUT_OBJ_TASK, FUT_RIGHT_MANAGE, &c);
+        const struct cap_table *table = status ? nullptr : &object_of(c->object, struct task)->caps;
+        unsigned steps = STEPS;
+        bool more = true;
+        for (; steps && table && table->leaf && t->progress < CAP_SLOTS; t->progress++) {
+            struct cap *leaf = table->leaf[t->progress / CAP_LEAF_SLOTS], *d = leaf ? &leaf[t->progress % CAP_LEAF_SLOTS] : nullptr;
+            if (!leaf)
+                t->progress |= CAP_LEAF_SLOTS - 1;
+            if (!leaf || t->progress % 8 == 0)
+                steps--;
+            if (d && d->object && d->type != FUT_OBJ_REPLY && !revoke(d, &steps))
+                break;
+        }
+        more = table && table->leaf && t->progress < CAP_SLOTS;
+        if (!more) {
+            t->progress = 0;
+            return status;
+        }
+        if (preempt(t))
+            return SYS_BLOCKED;
+    }
 }
 
 static void describe(const struct cap *c, struct fut_cap_info *info)

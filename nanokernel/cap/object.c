@@ -13,28 +13,30 @@
 struct account *root_account;
 static uint64_t last_id;
 struct object *reap_list;
+uint8_t reap_priority;
 
-#define TYPE(t, hook, end) {sizeof(struct t), offsetof(struct t, object), hook, end}
+#define TYPE(t, hook, step, end) {sizeof(struct t), offsetof(struct t, object), hook, step, end}
 static const struct object_type {
     size_t size, offset;
     void (*no_handles)(struct object *);
+    bool (*step)(struct object *); // takes a part of it away; true: the rest is for destroy
     void (*destroy)(struct object *);
 } types[] = {
-    [FUT_OBJ_TASK] = TYPE(task, task_no_handles, task_free),
-    [FUT_OBJ_THREAD] = TYPE(thread, thread_no_handles, thread_free),
-    [FUT_OBJ_CHANNEL] = TYPE(channel, channel_no_handles, channel_free),
-    [FUT_OBJ_SESSION] = TYPE(session, session_no_handles, session_free),
-    [FUT_OBJ_REPLY] = {0, 0, reply_no_handles, nullptr}, // part of a thread
-    [FUT_OBJ_EVENT] = TYPE(event, nullptr, event_free),
-    [FUT_OBJ_WAITSET] = TYPE(waitset, nullptr, waitset_free),
-    [FUT_OBJ_MEMORY] = TYPE(memory, nullptr, memory_destroy),
-    [FUT_OBJ_SPACE] = TYPE(space, nullptr, space_destroy),
-    [FUT_OBJ_IRQ] = TYPE(irq, nullptr, irq_free),
-    [FUT_OBJ_IOPORT] = TYPE(ioport, nullptr, nullptr),
-    [FUT_OBJ_ACCOUNT] = TYPE(account, nullptr, account_free),
-    [FUT_OBJ_SCHEDULE] = TYPE(schedule, nullptr, schedule_free),
-    [FUT_OBJ_LOG] = {sizeof(struct object), 0, nullptr, nullptr},
-    [FUT_OBJ_MACHINE] = {sizeof(struct object), 0, nullptr, nullptr},
+    [FUT_OBJ_TASK] = TYPE(task, task_no_handles, task_step, task_free),
+    [FUT_OBJ_THREAD] = TYPE(thread, thread_no_handles, nullptr, thread_free),
+    [FUT_OBJ_CHANNEL] = TYPE(channel, channel_no_handles, nullptr, channel_free),
+    [FUT_OBJ_SESSION] = TYPE(session, session_no_handles, nullptr, session_free),
+    [FUT_OBJ_REPLY] = {0, 0, reply_no_handles, nullptr, nullptr}, // part of a thread
+    [FUT_OBJ_EVENT] = TYPE(event, nullptr, nullptr, event_free),
+    [FUT_OBJ_WAITSET] = TYPE(waitset, nullptr, nullptr, waitset_free),
+    [FUT_OBJ_MEMORY] = TYPE(memory, nullptr, memory_step, memory_destroy),
+    [FUT_OBJ_SPACE] = TYPE(space, nullptr, space_step, space_destroy),
+    [FUT_OBJ_IRQ] = TYPE(irq, nullptr, nullptr, irq_free),
+    [FUT_OBJ_IOPORT] = TYPE(ioport, nullptr, nullptr, nullptr),
+    [FUT_OBJ_ACCOUNT] = TYPE(account, nullptr, nullptr, account_free),
+    [FUT_OBJ_SCHEDULE] = TYPE(schedule, nullptr, nullptr, schedule_free),
+    [FUT_OBJ_LOG] = {sizeof(struct object), 0, nullptr, nullptr, nullptr},
+    [FUT_OBJ_MACHINE] = {sizeof(struct object), 0, nullptr, nullptr, nullptr},
 };
 
 uint64_t object_next_id(void) { return ++last_id; }
@@ -109,32 +111,58 @@ fut_status_t object_new(uint32_t type, struct account *account, struct object **
     return FUT_OK;
 }
 
+void object_reap_later(struct object *o)
+{
+    struct thread *t = arch_cpu()->current;
+    o->reap_next = reap_list;
+    reap_list = o;
+    reap_priority = max(reap_priority, t ? t->priority : 0);
+}
+
 void object_unref(struct object *o)
 {
     kassert(o->refs > 0);
-    if (--o->refs == 0 && o->type != FUT_OBJ_REPLY) {
-        o->reap_next = reap_list;
-        reap_list = o;
-    }
+    if (--o->refs == 0 && o->type != FUT_OBJ_REPLY)
+        object_reap_later(o);
 }
 
-// A destructor may drop further references: they are appended to the list that this loop empties.
+static bool others_are_more_urgent(void)
+{
+    struct cpu *cpu = arch_cpu();
+    struct thread *t = cpu->current;
+    return cpu->ready >> reap_priority > 1 ||
+           (t && t->priority > reap_priority && t->state == FUT_THREAD_RUNNABLE && !t->suspended);
+}
+
+// A destructor may drop further references: they are put into the list that this loop empties.
 void object_reap(void)
 {
-    while (reap_list) {
+    for (unsigned n = 1; reap_list && !others_are_more_urgent(); n++) {
         struct object *o = reap_list;
-        reap_list = o->reap_next;
         const struct object_type *ty = &types[o->type];
-        if (ty->destroy)
-            ty->destroy(o);
-        kassert(o->refs == 0);
-        struct account *a = o->account;
-        slab_free((char *)o - ty->offset, ty->size);
-        if (a) {
-            return_object(a);
-            object_unref(&a->object);
+        reap_list = o->reap_next;
+        bool whole = !ty->step || ty->step(o);
+        if (!whole) {
+            o->reap_next = reap_list;
+            reap_list = o;
+        } else if (o->refs) {
+            object_unref(o); // a Task that has ended: whoever names it still may
+        } else {
+            if (ty->destroy)
+                ty->destroy(o);
+            kassert(o->refs == 0);
+            struct account *a = o->account;
+            slab_free((char *)o - ty->offset, ty->size);
+            if (a) {
+                return_object(a);
+                object_unref(&a->object);
+            }
         }
+        if (!whole || n % 8 == 0)
+            arch_interrupts();
     }
+    if (!reap_list)
+        reap_priority = 0;
 }
 
 void object_handle_ref(struct object *o)
@@ -147,6 +175,8 @@ void object_handle_unref(struct object *o)
 {
     if (--o->handles == 0 && types[o->type].no_handles)
         types[o->type].no_handles(o);
+    else if (unlikely(o->type == FUT_OBJ_TASK))
+        task_fewer_handles(o);
     object_unref(o);
 }
 

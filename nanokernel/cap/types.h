@@ -27,9 +27,14 @@ void object_handle_unref(struct object *o);
 fut_status_t account_charge_object(struct account *a); // for what is no object of its own: a watch, an entry
 void account_return_object(struct account *a);
 fut_status_t account_new(struct account *parent, uint64_t pages, uint64_t objects, struct account **out);
+uint64_t audit(uint32_t kind, const struct cap *c, const struct task *from); // FUT_AUDIT_*; the sequence number
 void cap_free_slot(struct cap *c);                     // without telling the object
 
 void task_no_handles(struct object *o);
+void task_fewer_handles(struct object *o);
+bool task_step(struct object *o);
+bool memory_step(struct object *o);
+bool space_step(struct object *o);
 void task_free(struct object *o);
 void thread_no_handles(struct object *o);
 void thread_free(struct object *o);

@@ -151,6 +151,7 @@ fut_status_t arch_msi_alloc(uint32_t *irq, struct fut_msi *msi); // msi->device 
 void arch_msi_free(uint32_t irq);
 #define ARCH_IRQ_COUNT 512u                               // line and MSI numbers are below
 void arch_idle(void);                                     // drops the lock, enables interrupts and halts until one is pending; returns with interrupts off and the lock after it was handled by kernel_interrupt/kernel_timer with t = null
+void arch_interrupts(void);                               // the same without halting: takes what is pending, if anything is
 // Port I/O; UNSUPPORTED where there is none.
 fut_status_t arch_port_read(uint16_t port, unsigned width, uint32_t *value);
 fut_status_t arch_port_write(uint16_t port, unsigned width, uint32_t value);

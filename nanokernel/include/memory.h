@@ -141,6 +141,11 @@ uint64_t memory_present(struct memory *m, uint64_t offset, uint64_t bytes);
 void memory_unmap_page(struct memory *m, uint64_t offset);
 void memory_protect_range(struct memory *m, uint64_t offset, uint64_t bytes); // makes it read-only everywhere
 void memory_destroy(struct object *o);
+// How much of m is taken away between two preemption points: so much that it holds some 256 pages, more or less.
+static inline uint64_t memory_step_bytes(const struct memory *m, uint64_t bytes)
+{
+    return max(256ull * FUT_PAGE_SIZE, bytes / (m->committed / 256 + 1) & ~(FUT_PAGE_SIZE - 1ull));
+}
 [[nodiscard]] bool page_pin(struct page *p); // false: pinned too often already
 void page_unpin(struct page *p);
 void page_unref_last(struct page *p);
@@ -154,6 +159,7 @@ fut_status_t space_new(struct account *a, struct space **out);
 // Maps `memory` (null: anonymous) as flags say; takes its own references. limit: the FUT_PROT_* that it may ever get.
 fut_status_t space_map(struct space *s, struct memory *memory, const struct fut_map *m, uint32_t limit, uint64_t *address);
 fut_status_t space_unmap(struct space *s, uint64_t address, uint64_t bytes);
+fut_status_t space_unmap_some(struct space *s, uint64_t address, uint64_t bytes, bool *more); // a step of it
 fut_status_t space_protect(struct space *s, uint64_t address, uint64_t bytes, uint32_t prot);
 fut_status_t space_clone(struct space *s, struct account *a, struct space **out);
 struct mapping *space_find(struct space *s, uint64_t va);

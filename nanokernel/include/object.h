@@ -33,8 +33,12 @@ struct object {
 static inline void object_ref(struct object *o) { o->refs++; }
 void object_unref(struct object *o);
 extern struct object *reap_list;
+extern uint8_t reap_priority; // how urgent that is: as those that left it
 static inline bool object_reap_pending(void) { return reap_list != nullptr; }
-void object_reap(void);      // destroys what object_unref left; called before the kernel is left
+// Destroys what object_unref left, in steps; called before the kernel is left. It stops early where somebody is ready
+// who is more urgent than those that left it.
+void object_reap(void);
+void object_reap_later(struct object *o); // a Task that ends: its hook runs as if the last reference were gone
 #define object_of(o, type) container_of(o, type, object)
 
 struct account {
@@ -63,7 +67,7 @@ struct cap {
     uint32_t handle;         // CAP_NO_HANDLE(its index): free
     uint32_t rights;         // free: the handle last used
     struct cap *parent, *child, *next, *prev; // free: next is the next free slot; stale Reply: see ipc.h
-    uint64_t type : 8, sequence : 56;
+    uint64_t type : 8, frozen : 1, sequence : 55; // frozen: what is derived from it is being revoked
     struct task *task;       // whose table it lies in
 };
 static_assert(sizeof(struct cap) == 64);
@@ -71,6 +75,7 @@ static_assert(sizeof(struct cap) == 64);
 struct cap_table {
     struct cap **leaf;       // a page of CAP_LEAVES pointers
     struct cap *free;
+    uint32_t cleared;        // of a dead Task: leaves without a capability
     uint32_t used, free_count, leaves;
 };
 
@@ -102,6 +107,5 @@ struct cap *cap_put_at(struct task *t, fut_handle_t h, struct object *o, uint32_
 // Moves a capability to another task's table; its place in the derivation tree stays.
 struct cap *cap_move(struct task *to, struct cap *c, uint32_t rights);
 void cap_delete(struct cap *c);
-void cap_revoke(struct cap *c);
 // cap_reserve + cap_put + object_unref of the creator's reference: how a create call ends.
 [[nodiscard]] fut_status_t cap_install(struct task *t, struct object *o, uint32_t rights, fut_handle_t *out);

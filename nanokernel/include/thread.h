@@ -22,7 +22,7 @@ struct task {
     struct list watches;     // watch.in_target
     uint64_t cpu_ticks;      // of threads that ended
     struct list in_all;      // all_tasks
-    struct list dying;       // in the list of tasks whose table is being cleared
+    bool dying;              // dead, and what it had is being taken away in steps (object_reap)
 };
 
 extern struct list all_tasks; // for whoever looks inside: the debugger
@@ -70,6 +70,8 @@ struct thread {
     uint64_t told_ticks;
     struct schedule *schedule; // referenced; null: no limits
     struct list in_schedule;
+    uint64_t progress;       // of a long system call that is started over; 0 where none is
+    struct object *work;     // what it is making: referenced
 
     struct queue_node queue; // run queue, channel queue, waiters of an Event, WaitSet or futex
     struct list cancel_link; // in channel.cancels
@@ -177,6 +179,10 @@ void thread_abort(struct thread *t, fut_status_t status);
 void thread_wake(struct thread *t, fut_status_t status, uint64_t value);
 // The thread runs its system call again once it is woken.
 void thread_restart_later(struct thread *t);
+// A place in a long system call of t where everything is as it should be: takes what interrupts are pending, and others
+// may have the kernel for a moment. True: t has to give way or is gone; the call returns SYS_BLOCKED at once and
+// touches nothing, and will be started over. False: it goes on, and looks up its handles again.
+[[nodiscard]] bool preempt(struct thread *t);
 void thread_destroy(struct thread *t);
 void task_destroy(struct task *t);
 fut_status_t thread_pin_ipc(struct thread *t, uint64_t address);

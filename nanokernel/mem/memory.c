@@ -219,24 +219,28 @@ void memory_decommit(struct memory *m, uint64_t offset, uint64_t bytes)
                    list_empty(&m->mappings) ? &unmapped : nullptr);
 }
 
-void memory_destroy(struct object *o)
+bool memory_step(struct object *o)
 {
     struct memory *m = object_of(o, struct memory);
     static bool unmapped = true;
-    kassert(list_empty(&m->mappings) && list_empty(&m->faulters));
-    if (m->kind == MEMORY_CONTIGUOUS) {
-        uint64_t n = m->bytes >> FUT_PAGE_SHIFT;
-        for (uint64_t i = 0; i < n; i++) {
-            struct page *p = phys_page(m->base + (i << FUT_PAGE_SHIFT));
-            p->owner = nullptr;
-            page_unref(p);
-        }
-        account_return_pages(m->object.account, n);
-    } else if (m->kind != MEMORY_PHYS) {
-        radix_each(m, 0, (m->bytes >> FUT_PAGE_SHIFT) - 1, drop_leaf, &unmapped);
-        kassert(m->committed == 0);
-        radix_free(m);
+    if (m->kind == MEMORY_PHYS)
+        return true;
+    if (m->kind != MEMORY_CONTIGUOUS)
+        return radix_prune(m, drop_leaf, &unmapped);
+    uint64_t n = min(m->committed, (uint64_t)RADIX_SLOTS);
+    for (uint64_t i = 0; i < n; i++) {
+        struct page *p = phys_page(m->base + (--m->committed << FUT_PAGE_SHIFT));
+        p->owner = nullptr;
+        page_unref(p);
     }
+    account_return_pages(m->object.account, n);
+    return m->committed == 0;
+}
+
+void memory_destroy(struct object *o)
+{
+    struct memory *m = object_of(o, struct memory);
+    kassert(list_empty(&m->mappings) && list_empty(&m->faulters) && m->committed == 0);
     if (m->pager)
         object_unref(&m->pager->object);
     if (m->parent)

@@ -103,18 +103,28 @@ void radix_each(struct memory *m, uint64_t first, uint64_t last, radix_leaf_fn *
         each(m, m->root, m->height, 0, first, last, fn, arg);
 }
 
-static void free_nodes(struct radix_node *n, uint32_t level)
+bool radix_prune(struct memory *m, radix_leaf_fn *fn, void *arg)
 {
-    if (level > 1)
-        for (uint32_t i = 0; i < RADIX_SLOTS; i++)
-            if (n->slot[i])
-                free_nodes((struct radix_node *)(uintptr_t)n->slot[i], level - 1);
-    slab_free(n, sizeof *n);
-}
-
-void radix_free(struct memory *m)
-{
-    if (m->root)
-        free_nodes(m->root, m->height);
-    m->root = m->leaf = nullptr;
+    m->leaf = nullptr;
+    uint64_t *from = nullptr;
+    struct radix_node *n = m->root;
+    for (uint32_t level = m->height; n; level--) {
+        unsigned i = 0;
+        while (level > 1 && i < RADIX_SLOTS && !n->slot[i])
+            i++;
+        if (level > 1 && i < RADIX_SLOTS) {
+            from = &n->slot[i];
+            n = (struct radix_node *)(uintptr_t)n->slot[i];
+            continue;
+        }
+        if (level == 1)
+            fn(m, 0, n->slot, 0, RADIX_SLOTS - 1, arg);
+        slab_free(n, sizeof *n);
+        if (!from)
+            m->root = nullptr;
+        else
+            *from = 0;
+        break;
+    }
+    return !m->root;
 }

@@ -16,4 +16,5 @@ bool radix_grow(struct memory *m, uint64_t bytes);
 // Calls fn for every leaf with pages in first .. last (inclusive): slots from .. to of it, page numbers base + i.
 typedef void radix_leaf_fn(struct memory *m, uint64_t base, uint64_t *slot, unsigned from, unsigned to, void *arg);
 void radix_each(struct memory *m, uint64_t first, uint64_t last, radix_leaf_fn *fn, void *arg);
-void radix_free(struct memory *m); // nodes only
+// Takes one leaf away, whose slots fn gets, or an empty node. True: nothing is left. For a Memory that no mapping shows.
+bool radix_prune(struct memory *m, radix_leaf_fn *fn, void *arg);

@@ -400,6 +400,57 @@ static fut_status_t split_at(struct space *s, uint64_t va)
     return FUT_OK;
 }
 
+// Takes the first so many bytes of a mapping away.
+static void mapping_trim(struct mapping *m, uint64_t bytes)
+{
+    struct space *s = m->space;
+    if (s->object.refs) {
+        table_space = s;
+        arch_unmap_range(&s->arch, m->node.key, bytes);
+        table_space = nullptr;
+    }
+    if (m->overlay) {
+        list_remove(&m->in_overlay.link); // nobody else shows this part, and no entry is left
+        memory_decommit(m->overlay, m->overlay_offset, bytes);
+        list_append(&m->overlay->mappings, &m->in_overlay.link);
+    }
+    m->node.key += bytes; // its place in the tree stays: nothing lies in between
+    m->offset += bytes;
+    m->overlay_offset += bytes;
+    s->last = nullptr;
+}
+
+// The whole mapping, or a first part of it.
+static void mapping_step(struct mapping *m)
+{
+    struct memory *held = m->overlay ? m->overlay : m->memory;
+    uint64_t bytes = m->end - m->node.key, step = memory_step_bytes(held, bytes);
+    if (bytes > step && (m->space->object.refs || (m->overlay && m->overlay->object.refs > 1)))
+        mapping_trim(m, step);
+    else
+        mapping_free(m);
+}
+
+fut_status_t space_unmap_some(struct space *s, uint64_t address, uint64_t bytes, bool *more)
+{
+    *more = false;
+    if (!range_ok(address, bytes))
+        return FUT_ERR_ARGUMENT;
+    fut_status_t status = split_at(s, address);
+    if (!status)
+        status = split_at(s, address + bytes);
+    if (status)
+        return status;
+    struct tree_node *n = nullptr;
+    for (unsigned i = 0; i < 8 && (n = tree_ceiling(&s->mappings, address)) && n->key < address + bytes; i++) {
+        struct mapping *m = container_of(n, struct mapping, node);
+        i += m->end - n->key > 64 * FUT_PAGE_SIZE ? 8 : 0;
+        mapping_step(m);
+    }
+    *more = (n = tree_ceiling(&s->mappings, address)) && n->key < address + bytes;
+    return FUT_OK;
+}
+
 fut_status_t space_unmap(struct space *s, uint64_t address, uint64_t bytes)
 {
     if (!range_ok(address, bytes))
@@ -481,13 +532,19 @@ fut_status_t space_clone(struct space *s, struct account *a, struct space **out)
     return FUT_OK;
 }
 
-void space_destroy(struct object *o)
+bool space_step(struct object *o)
 {
     struct space *s = object_of(o, struct space);
     space_leave(s);
-    struct tree_node *n;
-    while ((n = tree_first(&s->mappings)))
-        mapping_free(container_of(n, struct mapping, node));
+    struct tree_node *n = tree_first(&s->mappings);
+    if (n)
+        mapping_step(container_of(n, struct mapping, node));
+    return !n;
+}
+
+void space_destroy(struct object *o)
+{
+    struct space *s = object_of(o, struct space);
     if (s->table_pages == UINT64_MAX)
         return;
     table_space = s;

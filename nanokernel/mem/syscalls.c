@@ -39,57 +39,76 @@ static fut_status_t install(struct thread *t, struct memory *m, uint32_t rights,
     return status;
 }
 
+// Zeroes the pages of t->work from t->progress on, with preemption points.
+static fut_status_t fill(struct thread *t)
+{
+    struct memory *m = object_of(t->work, struct memory);
+    fut_status_t status = FUT_OK;
+    while (t->progress < m->bytes >> FUT_PAGE_SHIFT && !status) {
+        phys_t phys;
+        status = memory_get(m, t->progress << FUT_PAGE_SHIFT, true, &phys);
+        if (!status && m->kind == MEMORY_CONTIGUOUS)
+            arch_zero_page(phys_to_virt(phys));
+        if (++t->progress % 64 == 0 && preempt(t))
+            return SYS_BLOCKED;
+    }
+    return status;
+}
+
 fut_status_t sys_memory_create(struct thread *t, const uint64_t *a, uint64_t *value)
 {
     uint64_t bytes = a[0];
     uint32_t flags = (uint32_t)a[1];
-    if ((a[1] & ~(uint64_t)(FUT_MEM_CONTIGUOUS | FUT_MEM_COMMIT)) || bytes > 1ull << 46)
-        return FUT_ERR_ARGUMENT;
-    bytes = (bytes + PAGE_MASK) & ~PAGE_MASK;
-    struct account *account = t->task->object.account;
+    fut_status_t status = FUT_OK;
     struct memory *m;
-    fut_status_t status = memory_new(account, bytes, MEMORY_ANON, &m);
-    if (status)
-        return status;
-    m->flags = flags;
-    uint64_t n = bytes >> FUT_PAGE_SHIFT;
-    if (flags & FUT_MEM_CONTIGUOUS) {
-        unsigned order = 0;
-        while (order < 12 && 1ull << order < n)
-            order++;
-        struct page *p = nullptr;
-        if (1ull << order >= n && account_charge_pages(account, n)) {
-            p = page_alloc(order);
-            if (!p)
-                account_return_pages(account, n);
-        }
-        if (!p) {
-            object_unref(&m->object);
-            return FUT_ERR_NO_MEMORY;
-        }
-        m->kind = MEMORY_CONTIGUOUS;
-        m->base = page_phys(p);
-        m->committed = n;
-        for (uint64_t i = 0; i < 1ull << order; i++) {
-            if (i < n) {
+    if (t->work) {
+        m = object_of(t->work, struct memory); // started over: most of it is done
+    } else {
+        if ((a[1] & ~(uint64_t)(FUT_MEM_CONTIGUOUS | FUT_MEM_COMMIT)) || bytes > 1ull << 46)
+            return FUT_ERR_ARGUMENT;
+        struct account *account = t->task->object.account;
+        status = memory_new(account, (bytes + PAGE_MASK) & ~PAGE_MASK, MEMORY_ANON, &m);
+        if (status)
+            return status;
+        m->flags = flags;
+        uint64_t n = m->bytes >> FUT_PAGE_SHIFT;
+        if (flags & FUT_MEM_CONTIGUOUS) {
+            unsigned order = 0;
+            while (order < 12 && 1ull << order < n)
+                order++;
+            struct page *p = nullptr;
+            if (1ull << order >= n && account_charge_pages(account, n)) {
+                p = page_alloc(order);
+                if (!p)
+                    account_return_pages(account, n);
+            }
+            if (!p) {
+                object_unref(&m->object);
+                return FUT_ERR_NO_MEMORY;
+            }
+            m->kind = MEMORY_CONTIGUOUS;
+            m->base = page_phys(p);
+            m->committed = n;
+            for (uint64_t i = 0; i < n; i++) {
                 p[i].refs = 1;
                 p[i].owner = m;
-                arch_zero_page(phys_to_virt(page_phys(&p[i])));
-            } else {
-                page_free(&p[i], 0); // what the power of two was too much
             }
+            for (uint64_t i = n; i < 1ull << order; i++)
+                page_free(&p[i], 0); // what the power of two was too much
         }
-        return install(t, m, RIGHTS_MEMORY | FUT_RIGHT_DMA, value);
+        t->work = &m->object;
     }
-    for (uint64_t i = 0; (flags & FUT_MEM_COMMIT) && i < n && !status; i++) {
-        phys_t phys;
-        status = memory_get(m, i << FUT_PAGE_SHIFT, true, &phys);
-    }
+    if (flags & (FUT_MEM_CONTIGUOUS | FUT_MEM_COMMIT))
+        status = fill(t);
+    if (status == SYS_BLOCKED)
+        return status;
+    t->work = nullptr;
+    t->progress = 0;
     if (status) {
         object_unref(&m->object);
         return status;
     }
-    return install(t, m, RIGHTS_MEMORY, value);
+    return install(t, m, RIGHTS_MEMORY | (flags & FUT_MEM_CONTIGUOUS ? FUT_RIGHT_DMA : 0), value);
 }
 
 fut_status_t sys_memory_slice(struct thread *t, const uint64_t *a, uint64_t *value)
@@ -147,27 +166,29 @@ fut_status_t sys_memory_snapshot(struct thread *t, const uint64_t *a, uint64_t *
 
 fut_status_t sys_memory_resize(struct thread *t, const uint64_t *a, uint64_t *)
 {
-    struct memory *m;
-    fut_status_t status = get_memory(t, a[0], FUT_RIGHT_MANAGE, &m);
-    if (status)
-        return status;
-    uint64_t bytes = (a[1] + PAGE_MASK) & ~PAGE_MASK;
-    if (m->kind == MEMORY_PHYS || m->kind == MEMORY_CONTIGUOUS)
-        return FUT_ERR_UNSUPPORTED;
-    if (a[1] == 0 || a[1] > 1ull << 46)
-        return FUT_ERR_ARGUMENT;
-    if (bytes > m->bytes) {
-        if (!radix_grow(m, bytes))
+    for (;;) {
+        struct memory *m;
+        fut_status_t status = get_memory(t, a[0], FUT_RIGHT_MANAGE, &m);
+        if (status)
+            return status;
+        uint64_t bytes = (a[1] + PAGE_MASK) & ~PAGE_MASK, old = m->bytes;
+        if (m->kind == MEMORY_PHYS || m->kind == MEMORY_CONTIGUOUS)
+            return FUT_ERR_UNSUPPORTED;
+        if (a[1] == 0 || a[1] > 1ull << 46)
+            return FUT_ERR_ARGUMENT;
+        if (bytes > old && !radix_grow(m, bytes))
             return FUT_ERR_NO_MEMORY;
-    } else if (bytes < m->bytes) {
-        // Private mappings show pages of m where their overlay has none: those entries go too.
-        uint64_t old = m->bytes;
-        m->bytes = bytes;
-        memory_decommit(m, bytes, old - bytes);
-        memory_wake_faulters(m, bytes, old - bytes);
+        if (bytes >= old) {
+            m->bytes = bytes;
+            return FUT_OK;
+        }
+        // From the end, in steps. Private mappings show pages of m where their overlay has none: those entries go too.
+        m->bytes = max(bytes, old - min(old, memory_step_bytes(m, old - bytes)));
+        memory_decommit(m, m->bytes, old - m->bytes);
+        memory_wake_faulters(m, m->bytes, old - m->bytes);
+        if (m->bytes > bytes && preempt(t))
+            return SYS_BLOCKED;
     }
-    m->bytes = bytes;
-    return FUT_OK;
 }
 
 // Copies between user memory and a Memory, a page at a time; blocks for a pager and then starts over.
@@ -317,18 +338,25 @@ fut_status_t sys_memory_fail(struct thread *t, const uint64_t *a, uint64_t *)
     return FUT_OK;
 }
 
+// t->progress: how many bytes are done.
 fut_status_t sys_memory_decommit(struct thread *t, const uint64_t *a, uint64_t *)
 {
-    struct memory *m;
-    fut_status_t status = get_memory(t, a[0], FUT_RIGHT_MANAGE, &m);
-    if (status)
-        return status;
-    if (!range_in(m, a[1], a[2]))
-        return FUT_ERR_ARGUMENT;
-    if (m->kind == MEMORY_PHYS || m->kind == MEMORY_CONTIGUOUS)
-        return FUT_ERR_UNSUPPORTED;
-    memory_decommit(m, a[1], a[2]);
-    return FUT_OK;
+    for (;;) {
+        struct memory *m;
+        fut_status_t status = get_memory(t, a[0], FUT_RIGHT_MANAGE, &m);
+        if (!status && !range_in(m, a[1], a[2]))
+            status = FUT_ERR_ARGUMENT;
+        if (!status && (m->kind == MEMORY_PHYS || m->kind == MEMORY_CONTIGUOUS))
+            status = FUT_ERR_UNSUPPORTED;
+        uint64_t left = a[2] - t->progress, step = status ? left : min(left, memory_step_bytes(m, left));
+        if (!status)
+            memory_decommit(m, a[1] + t->progress, step);
+        t->progress = step < left ? t->progress + step : 0;
+        if (step == left)
+            return status;
+        if (preempt(t))
+            return SYS_BLOCKED;
+    }
 }
 
 fut_status_t sys_memory_dirty(struct thread *t, const uint64_t *a, uint64_t *value)
@@ -449,9 +477,17 @@ fut_status_t sys_space_map(struct thread *t, const uint64_t *a, uint64_t *value)
 
 fut_status_t sys_space_unmap(struct thread *t, const uint64_t *a, uint64_t *)
 {
-    struct space *s;
-    fut_status_t status = get_space(t, a[0], FUT_RIGHT_MAP, &s);
-    return status ? status : space_unmap(s, a[1], a[2]);
+    for (;;) {
+        struct space *s;
+        bool more = false;
+        fut_status_t status = get_space(t, a[0], FUT_RIGHT_MAP, &s);
+        if (!status)
+            status = space_unmap_some(s, a[1], a[2], &more);
+        if (!more)
+            return status;
+        if (preempt(t))
+            return SYS_BLOCKED;
+    }
 }
 
 fut_status_t sys_space_protect(struct thread *t, const uint64_t *a, uint64_t *)

@@ -177,7 +177,7 @@ static bool attend(struct thread *t)
     if (t->attention & ATTENTION_RESTART) {
         t->attention &= ~ATTENTION_RESTART;
         syscall_slow(t, (uint32_t)(arch_sys_op(&t->arch) & 0xff));
-        if (!runnable(t))
+        if (arch_cpu()->current != t || !runnable(t))
             return false;
     }
     t->attention &= ~ATTENTION_BUDGET;
@@ -268,7 +268,7 @@ struct thread *schedule(void)
             TRACE(FUT_TRACE_SWITCH, t, t->task->object.id, arch_pc(&t->arch));
         } else {
             object_reap();
-            if (!runnable(t))
+            if (cpu->current != t || !runnable(t))
                 continue;
         }
         if (cpu->space != t->space) {
@@ -333,6 +333,17 @@ struct thread *kernel_timer(struct thread *t)
     if (!lock_try())
         (void)lock_wait(0);
     arch_resume(schedule());
+}
+
+bool preempt(struct thread *t)
+{
+    struct cpu *cpu = arch_cpu();
+    thread_restart_later(t); // also if it is taken off this CPU meanwhile
+    arch_interrupts();
+    if (cpu->current != t || !runnable(t) || (cpu->ready >> t->priority) > 1)
+        return true;
+    t->attention &= ~ATTENTION_RESTART;
+    return false;
 }
 
 fut_status_t sys_yield(struct thread *t, const uint64_t *, uint64_t *)

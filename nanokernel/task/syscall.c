@@ -90,6 +90,8 @@ syscall_fn sys_ioport_write;
 syscall_fn sys_phys_create;
 syscall_fn sys_account_create;
 syscall_fn sys_account_info;
+syscall_fn sys_task_revoke;
+syscall_fn sys_audit_read;
 syscall_fn sys_schedule_create;
 syscall_fn sys_schedule_set;
 syscall_fn sys_schedule_bind;
@@ -185,6 +187,8 @@ static syscall_fn *const table[FUT_SYS_COUNT] = {
     [FUT_SYS_PHYS_CREATE] = sys_phys_create,
     [FUT_SYS_ACCOUNT_CREATE] = sys_account_create,
     [FUT_SYS_ACCOUNT_INFO] = sys_account_info,
+    [FUT_SYS_TASK_REVOKE] = sys_task_revoke,
+    [FUT_SYS_AUDIT_READ] = sys_audit_read,
     [FUT_SYS_SCHEDULE_CREATE] = sys_schedule_create,
     [FUT_SYS_SCHEDULE_SET] = sys_schedule_set,
     [FUT_SYS_SCHEDULE_BIND] = sys_schedule_bind,

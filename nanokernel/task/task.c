@@ -18,7 +18,6 @@ fut_status_t task_new(struct account *a, struct space *s, struct task **out)
     struct task *t = object_of(o, struct task);
     list_init(&t->threads);
     list_init(&t->watches);
-    list_init(&t->dying);
     list_append(&all_tasks, &t->in_all);
     t->native_bytes = UINT64_MAX;
     if (!cap_table_init(t)) {
@@ -40,11 +39,36 @@ void task_destroy(struct task *t)
     object_ref(&t->object);
     while (!list_empty(&t->threads))
         thread_destroy(list_first(&t->threads, struct thread, in_task));
-    cap_table_clear(t);
+    t->dying = true;
+    object_reap_later(&t->object); // with our reference
+}
+
+bool task_step(struct object *o)
+{
+    struct task *t = object_of(o, struct task);
+    if (!t->dying)
+        return true;
+    if (!cap_table_clear(t))
+        return false;
+    t->dying = false;
     object_unref(&t->space->object);
     t->space = nullptr;
     watches_signal(&t->watches);
-    object_unref(&t->object);
+    return true;
+}
+
+// A Task without threads that only its own table names can never run or be named again.
+void task_fewer_handles(struct object *o)
+{
+    struct task *t = object_of(o, struct task);
+    if (t->thread_count || t->dead || !t->caps.leaf)
+        return;
+    uint32_t own = 0;
+    for (uint32_t l = 0; l < CAP_LEAVES; l++)
+        for (uint32_t i = 0; t->caps.leaf[l] && i < CAP_LEAF_SLOTS; i++)
+            own += t->caps.leaf[l][i].object == o;
+    if (own == o->handles)
+        task_destroy(t);
 }
 
 void task_no_handles(struct object *o)

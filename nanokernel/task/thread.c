@@ -144,8 +144,12 @@ void thread_destroy(struct thread *t)
         return;
     object_ref(&t->object);
     thread_evict(t);
+    reap_priority = max(reap_priority, t->priority);
     thread_unwait(t);
     reply_drop_caller(t);
+    if (t->work)
+        object_unref(t->work);
+    t->work = nullptr;
     t->state = FUT_THREAD_DEAD;
     t->attention = 0;
     upcall_unregister(t);

@@ -96,6 +96,14 @@ void arch_msi_free(uint32_t irq)
         gic->msi_free(irq);
 }
 
+void arch_interrupts(void)
+{
+    lock_drop();
+    if (!lock_try())
+        (void)lock_wait(false);
+    gic_interrupt(nullptr);
+}
+
 // An interrupt that is masked in PSTATE still ends wfi: it is taken by polling, on this stack.
 void arch_idle(void)
 {

@@ -284,6 +284,13 @@ void arch_idle(void)
     kernel_timer(nullptr);
 }
 
+void (*host_poll)(void); // what happens at a preemption point: the test's choice
+void arch_interrupts(void)
+{
+    if (host_poll)
+        host_poll();
+}
+
 fut_status_t arch_port_read(uint16_t, unsigned, uint32_t *) { return FUT_ERR_UNSUPPORTED; }
 fut_status_t arch_port_write(uint16_t, unsigned, uint32_t) { return FUT_ERR_UNSUPPORTED; }
 

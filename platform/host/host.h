@@ -14,4 +14,5 @@ static_assert(sizeof(struct host_table) <= FUT_PAGE_SIZE);
 
 extern jmp_buf host_idle;        // where arch_idle goes when no timer runs: nothing will ever happen by itself
 extern uint64_t host_timer;
+extern void (*host_poll)(void);  // null: no interrupt comes at preemption points
 void host_boot(struct boot *boot); // RAM and struct boot, without archive

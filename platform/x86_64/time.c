@@ -148,6 +148,15 @@ bool timer_expired(void)
     return true;
 }
 
+void arch_interrupts(void)
+{
+    lock_drop();
+    __asm__ volatile("sti; nop; cli" : : : "memory"); // sti takes effect behind the nop
+    if (!lock_try()) {
+        (void)lock_wait(false);
+    }
+}
+
 void arch_idle(void)
 {
     arch_wait_begin();

@@ -151,6 +151,9 @@
 #define FUT_SYS_SCHEDULE_BIND  130   // (schedule or 0, thread): what the thread runs on; 0: its Account's, if that has one
 #define FUT_SYS_SCHEDULE_INFO  131   // (schedule, struct fut_schedule_info *)
 #define FUT_SYS_ACCOUNT_SCHEDULE 132 // (account, schedule): for an Account that paid for nothing yet
+// Looking after capabilities.
+#define FUT_SYS_TASK_REVOKE    133   // (task): deletes all that was derived from any capability of the task's, everywhere
+#define FUT_SYS_AUDIT_READ     134   // (log, sequence, struct fut_audit *, max) -> count: what is left from that number on
 #define FUT_SYS_COUNT          144
 // clang-format on
 
@@ -373,6 +376,21 @@ struct fut_cap_info {
     uint32_t type;        // FUT_OBJ_*
     uint32_t references;
 };
+
+// One record of the audit ring. Numbers follow each other: where some are missing, records were overwritten.
+struct fut_audit {
+    uint64_t sequence, time_ns;
+    uint64_t object_id;
+    uint64_t from_task, to_task; // ids: who had it before, who has it
+    fut_handle_t handle;  // in to_task
+    uint32_t rights;
+    uint32_t type;        // FUT_OBJ_*
+    uint32_t kind;        // FUT_AUDIT_*
+};
+#define FUT_AUDIT_MADE    1u  // a capability from nothing: the first of its object
+#define FUT_AUDIT_DERIVED 2u  // copied: minted, granted, sent
+#define FUT_AUDIT_MOVED   3u
+#define FUT_AUDIT_REVOKED 4u  // from_task: who revoked
 
 struct fut_ready { uint64_t key; uint64_t bits; };
 

@@ -32,11 +32,14 @@ struct thread *user_thread(struct user *u, uint32_t n);           // one more th
 void run_as(struct thread *t);       // makes t the current thread (it must be able to run)
 // One system call of t. Returns its status; SYS_BLOCKED if t waits now.
 int64_t sys(struct thread *t, uint32_t op, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, uint64_t *value);
+// The same; a call that gave way to others goes on until it is done.
+int64_t sys_whole(struct thread *t, uint32_t op, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, uint64_t *value);
 int64_t ipc(struct thread *t, uint32_t op, uint32_t flags, fut_handle_t h, uint64_t tag, fut_handle_t reply);
 static inline int32_t ipc_status(const struct thread *t) { return (int32_t)t->arch.op; }
 static inline uint32_t ipc_kind(const struct thread *t) { return t->arch.op >> 48 & 0xff; }
 static inline uint32_t ipc_perms(const struct thread *t) { return t->arch.op >> 32 & 0xffff; }
 static inline uint32_t ipc_out(const struct thread *t) { return t->arch.op >> 56; }
+void take_away_the_dead(void);                   // takes away what is dead
 bool waits(const struct thread *t);
 void poke(struct thread *t, uint64_t va, const void *data, size_t n); // writes t's memory
 void peek(struct thread *t, uint64_t va, void *data, size_t n);

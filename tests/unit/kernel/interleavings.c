@@ -390,7 +390,7 @@ static bool step(struct step s)
     if (!act(s))
         return false;
     observe();
-    object_reap();
+    take_away_the_dead();
     calm();
     observe();
     return true;
@@ -706,14 +706,14 @@ static void finish(void)
     check_invariants();
     // And all of it can be ended.
     destroy_all_tasks_but_root();
-    object_reap();
+    take_away_the_dead();
     calm();
     for (unsigned i = 0; i < CAP_LEAF_SLOTS; i++) {
         struct cap *c = &root->caps.leaf[0][i];
         if (c->object && c->object != &root->object && c->object != &root_thread->object)
             cap_delete(c);
     }
-    object_reap();
+    take_away_the_dead();
     check_invariants();
     HOLDS(root_account->objects_used == base_objects);
     HOLDS(root_account->pages_used == base_pages);

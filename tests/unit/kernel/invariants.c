@@ -170,7 +170,7 @@ static void visit_watches(struct list *watches);
 
 static void visit_task(struct task *t)
 {
-    if (t->dead) {
+    if (t->dead && !t->dying) {
         CHECK(!t->space && !t->caps.leaf && t->thread_count == 0 && list_empty(&t->watches));
         return;
     }
@@ -224,7 +224,7 @@ static void visit_task(struct task *t)
                 CHECK(!c->next && !c->prev);
             }
             for (struct cap *s = c->child, *before = nullptr; s; before = s, s = s->next)
-                CHECK(s->parent == c && s->prev == before && s->object && s->task && !s->task->dead);
+                CHECK(s->parent == c && s->prev == before && s->object && s->task && (!s->task->dead || s->task->dying));
             handle(c->object);
         }
     }
@@ -459,6 +459,10 @@ void check_invariants(void)
     table_and_cap_pages = contiguous_pages = 0;
     visit(&root->object);
     seen[visit(&root_account->object)].refs++; // the kernel's own
+    for (struct object *o = reap_list; o; o = o->reap_next) { // dead, or a Task that is being taken apart
+        unsigned i = visit(o);
+        seen[i].refs += o->refs != 0;
+    }
     // A task may live without anybody's holding a handle: through its threads, or as a cycle (docs/caveats.md).
     for (unsigned i = 0; i < last_count; i++)
         if (last_type[i] == FUT_OBJ_TASK && still_there(i) && !object_of(last[i], struct task)->dead)
@@ -516,5 +520,5 @@ void destroy_all_tasks_but_root(void)
 {
     for (unsigned i = 0; i < last_count; i++)
         if (last_type[i] == FUT_OBJ_TASK && still_there(i) && last[i] != &root->object)
-            task_destroy(object_of(last[i], struct task)), object_reap();
+            task_destroy(object_of(last[i], struct task)), take_away_the_dead();
 }

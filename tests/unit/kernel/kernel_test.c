@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define S(t, op, ...) S_(t, FUT_SYS_##op, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0)
-#define S_(t, number, a, b, c, d, e, f, ...) sys(t, number, a, b, c, d, e, f, &value)
+#define S_(t, number, a, b, c, d, e, f, ...) sys_whole(t, number, a, b, c, d, e, f, &value)
 static uint64_t value;
 #define BADGE 77
 #define TAG FUT_TAG(9, 0, 0, 0, 8, 1)
@@ -950,6 +950,268 @@ static void accounts_confine_cpu_time_and_count_it(void)
     }
 }
 
+// --- Revocation, audit, preemption points -----------------------------------------------------------------------
+static fut_handle_t event_new(struct thread *t)
+{
+    EQUAL(S(t, EVENT_CREATE), 0);
+    return (fut_handle_t)value;
+}
+
+static fut_handle_t given(struct user *to, struct task *from, fut_handle_t h)
+{
+    CHECK(!cap_reserve(to->task, 1));
+    struct cap *c = cap_lookup(&from->caps, h);
+    return cap_put(to->task, c->object, c->rights, c)->handle;
+}
+
+static void revoke_reaches_every_task_and_every_depth(void)
+{
+    fut_handle_t a = event_new(client.thread), b = given(&server, client.task, a);
+    struct user third = user_new(nullptr, 10);
+    fut_handle_t c = given(&third, server.task, b), mine = given(&client, third.task, c);
+    EQUAL(S(server.thread, CAP_REVOKE, b), 0); // server's own stays
+    CHECK(cap_lookup(&server.task->caps, b) && cap_lookup(&client.task->caps, a));
+    CHECK(!cap_lookup(&third.task->caps, c) && !cap_lookup(&client.task->caps, mine));
+    EQUAL(S(client.thread, CAP_REVOKE, a), 0);
+    CHECK(!cap_lookup(&server.task->caps, b));
+    EQUAL(S(root_thread, TASK_DESTROY, third.h_task), 0);
+}
+
+static void bulk_revoke_takes_all_that_a_task_delegated(void)
+{
+    fut_handle_t a = event_new(client.thread), b = event_new(client.thread), others = event_new(root_thread);
+    fut_handle_t a2 = given(&server, client.task, a), b2 = given(&server, client.task, b), foreign = given(&server, root, others);
+    EQUAL(S(server.thread, TASK_REVOKE, a2), FUT_ERR_TYPE);
+    EQUAL(S(root_thread, TASK_REVOKE, client.h_task), 0);
+    CHECK(!cap_lookup(&server.task->caps, a2) && !cap_lookup(&server.task->caps, b2));
+    CHECK(cap_lookup(&client.task->caps, a) && cap_lookup(&server.task->caps, foreign)); // nothing else
+    CHECK(cap_lookup(&client.task->caps, session)); // a Session that the server had minted for it
+    EQUAL(S(root_thread, TASK_REVOKE, server.h_task), 0);
+    CHECK(!cap_lookup(&client.task->caps, session));
+    EQUAL(S(root_thread, CAP_DELETE, others), 0);
+}
+
+static uint64_t audit_next = 1;
+static fut_handle_t h_log(void)
+{
+    static fut_handle_t h;
+    struct object *o;
+    if (!h) {
+        CHECK(!object_new(FUT_OBJ_LOG, root_account, &o));
+        CHECK(!cap_install(root, o, RIGHTS_LOG, &h));
+    }
+    return h;
+}
+
+static uint64_t audit_tail(struct fut_audit *out, uint64_t max)
+{
+    EQUAL(S(root_thread, AUDIT_READ, h_log(), audit_next, SCRATCH, max), 0);
+    peek(root_thread, SCRATCH, out, value * sizeof *out);
+    if (value)
+        audit_next = out[value - 1].sequence + 1;
+    return value;
+}
+
+static void audit_says_who_gave_what_to_whom_and_shows_its_gaps(void)
+{
+    struct fut_audit r[64];
+    (void)h_log();
+    struct thread *second = user_thread(&client, 1); // the first waits for its answer
+    while (audit_tail(r, 64))
+        ;
+    fut_handle_t a = event_new(client.thread);
+    uint64_t id = cap_lookup(&client.task->caps, a)->object->id;
+    receive_waits();
+    client.thread->arch.caps01 = a | FUT_CAP_COPY;
+    EQUAL(ipc(client.thread, FUT_SYS_CALL, 0, session, TAG_CAPS(1), 0), SYS_BLOCKED);
+    fut_handle_t b = (fut_handle_t)server.thread->arch.caps01;
+    EQUAL(S(second, CAP_REVOKE, a), 0);
+    EQUAL(audit_tail(r, 64), 3);
+    EQUAL(r[0].kind, FUT_AUDIT_MADE);
+    EQUAL(r[0].object_id, id);
+    EQUAL(r[0].to_task, client.task->object.id);
+    EQUAL(r[1].kind, FUT_AUDIT_DERIVED);
+    EQUAL(r[1].from_task, client.task->object.id);
+    EQUAL(r[1].to_task, server.task->object.id);
+    EQUAL(r[1].handle, b);
+    EQUAL(r[1].type, FUT_OBJ_EVENT);
+    EQUAL(r[2].kind, FUT_AUDIT_REVOKED);
+    EQUAL(r[2].to_task, server.task->object.id);
+    EQUAL(r[2].handle, b);
+    struct fut_cap_info info; // the number that the capability itself shows
+    EQUAL(S(second, CAP_INFO, a, SCRATCH), 0);
+    peek(second, SCRATCH, &info, sizeof info);
+    EQUAL(info.sequence, r[0].sequence);
+    // More than the ring holds: what is left is the newest, and the numbers tell that others are gone.
+    uint64_t before = audit_next;
+    for (int i = 0; i < 3000; i++) {
+        EQUAL(S(second, CAP_MINT, a, FUT_RIGHT_READ), 0);
+        EQUAL(S(second, CAP_DELETE, value), 0);
+    }
+    EQUAL(audit_tail(r, 64), 64);
+    CHECK(r[0].sequence > before && r[0].sequence <= before + 3000);
+    for (int i = 1; i < 64; i++)
+        EQUAL(r[i].sequence, r[i - 1].sequence + 1);
+    EQUAL(S(root_thread, CAP_REVOKE, h_log()), 0);
+    EQUAL(S(second, AUDIT_READ, a, 0, SCRATCH, 1), FUT_ERR_TYPE);
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+}
+
+// An interrupt comes at the preemption point number poll_at and wakes somebody urgent, once.
+static unsigned polls, poll_at;
+static struct event *poll_event;
+static uint32_t poll_used; // handles of the client at that moment
+static void interrupt_comes(void)
+{
+    if (++polls == poll_at) {
+        poll_used = client.task->caps.used;
+        event_signal(poll_event, 1);
+    }
+}
+
+static struct user urgent_waiter(fut_handle_t *event)
+{
+    struct user u = user_new(nullptr, 19);
+    *event = event_new(u.thread);
+    poll_event = object_of(cap_lookup(&u.task->caps, *event)->object, struct event);
+    EQUAL(S(u.thread, EVENT_WAIT, *event, 1, FUT_FOREVER, 0), SYS_BLOCKED);
+    polls = 0;
+    host_poll = interrupt_comes;
+    return u;
+}
+
+#define MANY 10000
+static void revoke_of_many_gives_way_to_what_is_urgent_and_goes_on(void)
+{
+    // A wide tree, and one that is a single chain.
+    for (int chain = 0; chain < 2; chain++) {
+        fut_handle_t a = event_new(client.thread), last = a, event, kept = 0;
+        uint32_t before = client.task->caps.used;
+        for (int i = 0; i < MANY; i++) {
+            EQUAL(S(client.thread, CAP_MINT, last, FUT_RIGHTS_ALL), 0);
+            kept = kept ? kept : (fut_handle_t)value;
+            last = chain ? (fut_handle_t)value : a;
+        }
+        struct user u = urgent_waiter(&event);
+        poll_at = 20;
+        EQUAL(S(client.thread, CAP_REVOKE, a), SYS_BLOCKED); // it gave way
+        CHECK(arch_cpu()->current == u.thread);              // to the one who was woken, at once:
+        EQUAL(polls, poll_at);
+        EQUAL(client.task->caps.used, poll_used);            // not one step later
+        CHECK(client.task->caps.used > before + MANY / 2);
+        check_invariants();
+        // Meanwhile nothing can be derived from what is going, so that it ends.
+        struct cap *c = cap_lookup(&client.task->caps, kept);
+        struct thread *second = user_thread(&client, 1);
+        CHECK(c);
+        EQUAL(S(second, CAP_MINT, kept, FUT_RIGHTS_ALL), FUT_ERR_STATE);
+        EQUAL(S(second, CAP_MINT, a, FUT_RIGHTS_ALL), FUT_ERR_STATE);
+        EQUAL(S(second, EVENT_CREATE), 0);
+        EQUAL(S(second, CAP_MINT, value, FUT_RIGHTS_ALL), 0); // others can
+        thread_destroy(second);
+        EQUAL(S(u.thread, EVENT_WAIT, event, 1, FUT_FOREVER, 0), SYS_BLOCKED);
+        run_as(client.thread); // it is started over
+        EQUAL(client.thread->state, FUT_THREAD_RUNNABLE);
+        EQUAL(client.thread->arch.status, 0);
+        EQUAL(client.task->caps.used, before + 2);
+        CHECK(polls >= (unsigned)MANY / 64);
+        EQUAL(S(client.thread, CAP_MINT, a, FUT_RIGHTS_ALL), 0); // and thaws
+        host_poll = nullptr;
+        EQUAL(S(root_thread, TASK_DESTROY, u.h_task), 0);
+    }
+}
+
+static void the_end_of_a_task_gives_way_and_is_completed(void)
+{
+    fut_handle_t a = event_new(client.thread), event;
+    for (int i = 0; i < MANY; i++)
+        EQUAL(S(client.thread, CAP_MINT, a, FUT_RIGHTS_ALL), 0);
+    fut_handle_t watch = event_new(root_thread);
+    EQUAL(S(root_thread, TASK_WATCH, client.h_task, watch, 1), 0);
+    struct user u = urgent_waiter(&event);
+    poll_at = 20;
+    struct task *dying = client.task;
+    S(root_thread, TASK_DESTROY, client.h_task);
+    CHECK(arch_cpu()->current == u.thread && polls == poll_at);
+    CHECK(dying->dead && dying->caps.used > MANY / 2);
+    check_invariants();
+    EQUAL(S(root_thread, EVENT_CLEAR, watch, 0), 0); // lets it go on: nobody is more urgent now
+    (void)S(u.thread, EVENT_WAIT, event, 1, FUT_FOREVER, 0);
+    take_away_the_dead();
+    CHECK(!dying->caps.leaf && !dying->space);
+    EQUAL(S(root_thread, EVENT_CLEAR, watch, 0), 0);
+    EQUAL(value, 1); // told when it is gone
+    host_poll = nullptr;
+    EQUAL(S(root_thread, CAP_DELETE, watch), 0);
+    EQUAL(S(root_thread, TASK_DESTROY, u.h_task), 0);
+}
+
+static fut_handle_t own_space(struct user *u)
+{
+    CHECK(!cap_reserve(u->task, 1));
+    return cap_put(u->task, &u->task->space->object, RIGHTS_SPACE, nullptr)->handle;
+}
+
+static void zeroing_and_unmapping_give_way_and_are_completed(void)
+{
+    fut_handle_t event;
+    uint64_t n = 2000 * FUT_PAGE_SIZE, pages_before = root_account->pages_used;
+    for (int contiguous = 0; contiguous < 2; contiguous++) {
+        struct user u = urgent_waiter(&event);
+        poll_at = 3;
+        EQUAL(S(client.thread, MEMORY_CREATE, n, contiguous ? FUT_MEM_CONTIGUOUS : FUT_MEM_COMMIT), SYS_BLOCKED);
+        CHECK(arch_cpu()->current == u.thread && polls == poll_at);
+        EQUAL(S(u.thread, EVENT_WAIT, event, 1, FUT_FOREVER, 0), SYS_BLOCKED);
+        run_as(client.thread);
+        EQUAL(client.thread->arch.status, 0);
+        fut_handle_t memory = (fut_handle_t)client.thread->arch.value;
+        CHECK(polls >= 20);
+        EQUAL(client.thread->progress, 0);
+        struct memory *m = object_of(cap_lookup(&client.task->caps, memory)->object, struct memory);
+        EQUAL(m->committed, 2000);
+        check_invariants();
+        // Its end is in steps too.
+        polls = 0;
+        poll_at = 3;
+        S(client.thread, CAP_DELETE, memory);
+        CHECK(arch_cpu()->current == u.thread && polls == poll_at);
+        EQUAL(S(u.thread, EVENT_WAIT, event, 1, FUT_FOREVER, 0), SYS_BLOCKED);
+        run_as(client.thread);
+        take_away_the_dead();
+        // One who ends while his Memory is being made leaves nothing.
+        polls = 0;
+        poll_at = 3;
+        EQUAL(S(client.thread, MEMORY_CREATE, n, contiguous ? FUT_MEM_CONTIGUOUS : FUT_MEM_COMMIT), SYS_BLOCKED);
+        host_poll = nullptr;
+        struct thread *next = user_thread(&client, 1);
+        thread_destroy(client.thread);
+        take_away_the_dead();
+        client.thread = next;
+        EQUAL(S(root_thread, TASK_DESTROY, u.h_task), 0);
+    }
+    // Unmapping: pages, entries and quota go bit by bit.
+    fut_handle_t space = own_space(&client);
+    struct fut_map q = {.address = 0x40000000, .bytes = n, .flags = FUT_MAP_ANON | FUT_MAP_FIXED | FUT_PROT_READ | FUT_PROT_WRITE};
+    poke(client.thread, SCRATCH, &q, sizeof q);
+    EQUAL(S(client.thread, SPACE_MAP, space, SCRATCH), 0);
+    for (uint64_t at = 0; at < n; at += FUT_PAGE_SIZE)
+        poke(client.thread, 0x40000000 + at, "x", 1);
+    struct user u = urgent_waiter(&event);
+    poll_at = 1;
+    EQUAL(S(client.thread, SPACE_UNMAP, space, 0x40000000, n), SYS_BLOCKED);
+    CHECK(arch_cpu()->current == u.thread);
+    check_invariants();
+    CHECK(!space_find(client.task->space, 0x40000000) && space_find(client.task->space, 0x40000000 + n - 1));
+    EQUAL(S(u.thread, EVENT_WAIT, event, 1, FUT_FOREVER, 0), SYS_BLOCKED);
+    run_as(client.thread);
+    EQUAL(client.thread->arch.status, 0);
+    CHECK(!space_find(client.task->space, 0x40000000 + n - 1));
+    host_poll = nullptr;
+    take_away_the_dead();
+    EQUAL(S(root_thread, TASK_DESTROY, u.h_task), 0);
+    CHECK(root_account->pages_used < pages_before + 40);
+}
+
 int main(void)
 {
     harness_boot();
@@ -966,6 +1228,9 @@ int main(void)
         T(queued_callers_raise_the_receiver_until_they_leave), T(priority_goes_along_chains_of_calls),
         T(schedule_gives_its_budget_in_each_period_and_no_more), T(a_call_is_paid_by_its_caller_as_long_as_that_can),
         T(accounts_confine_cpu_time_and_count_it),
+        T(revoke_reaches_every_task_and_every_depth), T(bulk_revoke_takes_all_that_a_task_delegated),
+        T(audit_says_who_gave_what_to_whom_and_shows_its_gaps), T(revoke_of_many_gives_way_to_what_is_urgent_and_goes_on),
+        T(zeroing_and_unmapping_give_way_and_are_completed), T(the_end_of_a_task_gives_way_and_is_completed),
     };
     for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
         fprintf(stderr, "%s\n", tests[i].name);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define S(t, op, ...) S_(t, FUT_SYS_##op, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0)
-#define S_(t, number, a, b, c, d, e, f, ...) sys(t, number, a, b, c, d, e, f, &value)
+#define S_(t, number, a, b, c, d, e, f, ...) sys_whole(t, number, a, b, c, d, e, f, &value)
 #define BADGE 77
 #define TAG FUT_TAG(9, 0, 0, 0, 8, 1)
 #define TAG_CAPS(n) FUT_TAG(9, 0, 0, n, 8, 1)
@@ -72,12 +72,12 @@ static inline void run_cases(const struct test_case *cases, unsigned n)
         CHECK(!cap_reserve(client.task, 1));
         session = cap_move(client.task, cap_lookup(&server.task->caps, minted), FUT_RIGHTS_ALL)->handle;
         cases[i].run();
-        object_reap();
+        take_away_the_dead();
         check_invariants();
         if (arch_cpu()->current != root_thread)
             run_as(root_thread);
         destroy_all_tasks_but_root();
-        object_reap();
+        take_away_the_dead();
         check_invariants();
         for (fut_handle_t *h = (fut_handle_t[]){client.h_task, client.h_space, client.h_thread, server.h_task, server.h_space, server.h_thread, 0}; *h; h++)
             EQUAL(S(root_thread, CAP_DELETE, *h), 0);

@@ -209,7 +209,7 @@ static void accounts_hold_at_every_level(void)
     account_return_pages(inner, 40);
     while (n)
         object_unref(o[--n]);
-    object_reap();
+    take_away_the_dead();
     EQUAL(outer->objects_used, before);
     struct account *chain[16] = {inner};
     unsigned depth = 0;
@@ -217,10 +217,10 @@ static void accounts_hold_at_every_level(void)
         depth++;
     EQUAL(depth, 5); // root, outer, inner and five more: eight
     do
-        object_unref(&chain[depth]->object), object_reap();
+        object_unref(&chain[depth]->object), take_away_the_dead();
     while (depth--);
     object_unref(&outer->object);
-    object_reap();
+    take_away_the_dead();
 }
 
 static void who_is_served_pays_for_its_sessions(void)
@@ -324,7 +324,7 @@ static void an_interrupt_has_one_owner_with_the_right(void)
     kernel_interrupt(arch_cpu()->current, 9);
     EQUAL(S(server.thread, EVENT_WAIT, event, 4, 0, 0), 0);
     EQUAL(S(server.thread, CAP_DELETE, irq), 0);
-    object_reap();
+    take_away_the_dead();
     kernel_interrupt(arch_cpu()->current, 9); // nobody's: counted, and nothing else
     EQUAL(S(server.thread, EVENT_WAIT, event, 4, 0, 0), FUT_ERR_TIMED_OUT);
     made(S(server.thread, IRQ_CREATE, machine, 9, 0));

@@ -39,6 +39,7 @@ static const struct { uint32_t op; const char *args; uint32_t weight; } ops[] = 
     {FUT_SYS_FUTEX_WAIT, "zzd", 2}, {FUT_SYS_FUTEX_WAKE, "zn", 3}, {FUT_SYS_FUTEX_REQUEUE, "znzn", 1},
     {FUT_SYS_IRQ_CREATE, "Xnn", 1}, {FUT_SYS_IRQ_MSI, "Xu", 1}, {FUT_SYS_IRQ_BIND, "IEb", 1}, {FUT_SYS_IRQ_ACK, "I", 1},
     {FUT_SYS_ACCOUNT_CREATE, "Qpn", 1}, {FUT_SYS_ACCOUNT_INFO, "Qu", 1},
+    {FUT_SYS_TASK_REVOKE, "T", 1}, {FUT_SYS_AUDIT_READ, "hnun", 0},
     {FUT_SYS_SCHEDULE_CREATE, "g", 2}, {FUT_SYS_SCHEDULE_SET, "Lg", 2}, {FUT_SYS_SCHEDULE_BIND, "LH", 6},
     {FUT_SYS_SCHEDULE_INFO, "Lu", 1}, {FUT_SYS_ACCOUNT_SCHEDULE, "QL", 2},
 };
@@ -217,7 +218,7 @@ static void random_fault(struct thread *t)
     uint64_t at = argument(t, below(3) ? 'z' : 'a');
     if (setjmp(host_idle) == 0)
         kernel_fault(t, (below(30) ? FUT_FAULT_MAP : 1 + (uint32_t)below(9)) | how, at);
-    object_reap();
+    take_away_the_dead();
 }
 
 static const char *name_of(unsigned i)
@@ -316,7 +317,7 @@ void sequence_step(void)
             fprintf(stderr, " op %s %lx %lx %lx %lx %lx\n", name_of(i), a[0], a[1], a[2], a[3], a[4]);
         sys(t, ops[i].op, a[0], a[1], a[2], a[3], a[4], a[5], nullptr);
     }
-    object_reap();
+    take_away_the_dead();
     if (arch_cpu()->current == nullptr && root_thread->state == FUT_THREAD_RUNNABLE)
         run_as(root_thread);
 }
@@ -327,6 +328,6 @@ void sequence_end(void)
     while (arch_cpu()->current != root_thread)
         run_as(root_thread);
     destroy_all_tasks_but_root();
-    object_reap();
+    take_away_the_dead();
     check_invariants();
 }
