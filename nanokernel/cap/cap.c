@@ -10,7 +10,7 @@
 #include <cap/types.h>
 
 #define STEPS 32u // capabilities looked at between two preemption points
-static unsigned frozen_count;
+uint32_t caps_frozen;
 
 static struct page *charged_page(struct account *a)
 {
@@ -158,7 +158,7 @@ void cap_free_slot(struct cap *c)
     struct cap_table *table = &c->task->caps;
     if (unlikely(c->frozen)) {
         c->frozen = false;
-        frozen_count--;
+        caps_frozen--;
     }
     c->rights = c->handle;
     c->handle = CAP_NO_HANDLE(HANDLE_INDEX(c->handle));
@@ -209,7 +209,7 @@ static bool revoke(struct cap *c, unsigned *steps)
 {
     while (c->child) {
         if (!*steps) {
-            frozen_count += !c->frozen;
+            caps_frozen += !c->frozen;
             c->frozen = true;
             return false;
         }
@@ -223,7 +223,7 @@ static bool revoke(struct cap *c, unsigned *steps)
             cap_delete(d);
         }
     }
-    frozen_count -= c->frozen;
+    caps_frozen -= c->frozen;
     c->frozen = false;
     return true;
 }
@@ -316,7 +316,7 @@ fut_status_t cap_get(struct task *t, fut_handle_t h, uint32_t type, uint32_t rig
         return FUT_ERR_TYPE;
     if ((c->rights & rights) != rights)
         return FUT_ERR_RIGHTS;
-    if (unlikely(frozen_count) && (rights & (FUT_RIGHT_DUP | FUT_RIGHT_MINT)) && is_frozen(c))
+    if (unlikely(caps_frozen) && (rights & (FUT_RIGHT_DUP | FUT_RIGHT_MINT)) && is_frozen(c))
         return FUT_ERR_STATE;
     *out = c;
     return FUT_OK;

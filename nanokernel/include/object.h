@@ -107,5 +107,6 @@ struct cap *cap_put_at(struct task *t, fut_handle_t h, struct object *o, uint32_
 // Moves a capability to another task's table; its place in the derivation tree stays.
 struct cap *cap_move(struct task *to, struct cap *c, uint32_t rights);
 void cap_delete(struct cap *c);
+extern uint32_t caps_frozen; // how many capabilities have `frozen`: where it is 0, all may be copied
 // cap_reserve + cap_put + object_unref of the creator's reference: how a create call ends.
 [[nodiscard]] fut_status_t cap_install(struct task *t, struct object *o, uint32_t rights, fut_handle_t *out);

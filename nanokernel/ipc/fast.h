@@ -33,7 +33,7 @@ static inline bool cap_ok(const struct thread *from, const struct thread *to, ui
         return false;
     struct cap *c = cap_lookup(&from->task->caps, word & ~FUT_CAP_MOVE);
     x->move = word & FUT_CAP_MOVE;
-    if (!c || !(c->rights & (x->move ? FUT_RIGHT_MOVE : FUT_RIGHT_DUP)) || c->type == FUT_OBJ_REPLY ||
+    if (!c || !(c->rights & (x->move ? FUT_RIGHT_MOVE : FUT_RIGHT_DUP)) || (!x->move && caps_frozen) || c->type == FUT_OBJ_REPLY ||
         (home && c->type == FUT_OBJ_SESSION && object_of(c->object, struct session)->channel == home) ||
         !to->task->caps.free_count || to->task->dead)
         return false;

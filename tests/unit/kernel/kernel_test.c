@@ -1106,6 +1106,10 @@ static void revoke_of_many_gives_way_to_what_is_urgent_and_goes_on(void)
         CHECK(c);
         EQUAL(S(second, CAP_MINT, kept, FUT_RIGHTS_ALL), FUT_ERR_STATE);
         EQUAL(S(second, CAP_MINT, a, FUT_RIGHTS_ALL), FUT_ERR_STATE);
+        if (!waits(server.thread))
+            receive_waits();
+        second->arch.caps01 = kept | FUT_CAP_COPY;
+        EQUAL(ipc(second, FUT_SYS_CALL, 0, session, TAG_CAPS(1), 0), FUT_ERR_STATE); // nor in a message
         EQUAL(S(second, EVENT_CREATE), 0);
         EQUAL(S(second, CAP_MINT, value, FUT_RIGHTS_ALL), 0); // others can
         thread_destroy(second);
