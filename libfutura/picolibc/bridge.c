@@ -33,6 +33,43 @@ long bridge_random(void *to, size_t bytes)
     return 0;
 }
 
+long bridge_send(unsigned fd, const void *data, size_t bytes, uint32_t flags, const struct posix_name *to)
+{
+    struct posix_message m;
+    m.data = (uint64_t)data;
+    m.bytes = bytes;
+    m.flags = flags;
+    m.fd_count = 0;
+    m.name = *to;
+    return posix_send(fd, &m);
+}
+
+long bridge_receive(unsigned fd, void *data, size_t bytes, uint32_t flags, struct posix_name *from)
+{
+    struct posix_message m;
+    m.data = (uint64_t)data;
+    m.bytes = bytes;
+    m.flags = flags & 0xffff;
+    m.fd_room = 0;
+    long n = posix_receive(fd, &m);
+    if (n >= 0)
+        *from = m.name;
+    return n;
+}
+
+long bridge_lookup(const char *host, int family, struct socket_address *to, size_t room)
+{
+    struct socket_address_view found;
+    long error = posix_network();
+    if (error == 0)
+        error = posix_net_errno(socket_network_lookup(posix.network, (struct fut_string){host, strlen(host)}, (socket_family_t)family, &found));
+    if (error != 0)
+        return error;
+    size_t n = found.len < room ? found.len : room;
+    memcpy(to, found.data, n * sizeof *to);
+    return (long)n;
+}
+
 static void tell_posixd(int status)
 {
     posix_exit(((uint32_t)status & 0xff) << 8);

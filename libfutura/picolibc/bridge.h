@@ -4,6 +4,7 @@
 #pragma once
 #include <fipc/fs.h>
 #include <fipc/io.h>
+#include <fipc/socket.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,3 +34,31 @@ long posix_kill(int32_t pid, unsigned signal);
 long bridge_pid(void);
 bool bridge_is_terminal(unsigned fd);
 long bridge_random(void *to, size_t bytes);
+
+// hooks.c
+bool bridge_none(void);              // not a POSIX process: errno is set
+long bridge_result(long r);          // r, or -1 and errno
+int bridge_errno(long linux_errno);
+
+// network.c's: as in posix.h
+struct posix_name { uint32_t length; alignas(8) uint8_t bytes[128]; };
+struct posix_poll { int32_t fd; uint16_t events; uint16_t revents; };
+struct posix_epoll_event { uint32_t events; uint64_t data; };
+long posix_socket(unsigned domain, unsigned kind, unsigned protocol, uint32_t status, bool cloexec);
+long posix_socket_pair(int fds[2], unsigned kind, uint32_t status, bool cloexec);
+long posix_bind(unsigned fd, const struct posix_name *name);
+long posix_connect(unsigned fd, const struct posix_name *name);
+long posix_listen(unsigned fd, unsigned backlog);
+long posix_accept(unsigned fd, uint32_t status, bool cloexec, struct posix_name *peer);
+long posix_shutdown(unsigned fd, unsigned how);
+long posix_socket_name(unsigned fd, bool peer, struct posix_name *name);
+long posix_get_option(unsigned fd, int level, int option, void *value, uint32_t *length);
+long posix_set_option(unsigned fd, int level, int option, const void *value, uint32_t length);
+long posix_poll(struct posix_poll *p, unsigned count, uint64_t deadline);
+long posix_epoll_create(bool cloexec);
+long posix_epoll_control(unsigned epfd, unsigned operation, unsigned fd, const struct posix_epoll_event *event);
+long posix_epoll_wait(unsigned epfd, struct posix_epoll_event *events, unsigned max, uint64_t deadline);
+long posix_event_file(uint32_t initial, bool semaphore, uint32_t status, bool cloexec);
+long bridge_send(unsigned fd, const void *data, size_t bytes, uint32_t flags, const struct posix_name *to);
+long bridge_receive(unsigned fd, void *data, size_t bytes, uint32_t flags, struct posix_name *from);
+long bridge_lookup(const char *host, int family, struct socket_address *to, size_t room);

@@ -18,11 +18,15 @@
 #include "bridge.h"
 
 // Linux's errno to picolibc's, where they differ (both agree up to 34 but for the gaps of the table).
-static int errno_of(long linux_errno)
+int bridge_errno(long linux_errno)
 {
     static const struct { uint8_t from; uint8_t to; } pairs[] = {
         {35, EDEADLK}, {36, ENAMETOOLONG}, {37, ENOLCK}, {38, ENOSYS}, {39, ENOTEMPTY}, {40, ELOOP}, {66, EIO},
-        {71, EPROTO}, {75, EOVERFLOW}, {84, EILSEQ}, {88, ENOTSOCK}, {95, EOPNOTSUPP}, {97, EAFNOSUPPORT}, {110, ETIMEDOUT},
+        {71, EPROTO}, {75, EOVERFLOW}, {84, EILSEQ}, {88, ENOTSOCK}, {89, EDESTADDRREQ}, {90, EMSGSIZE},
+        {91, EPROTOTYPE}, {92, ENOPROTOOPT}, {93, EPROTONOSUPPORT}, {94, ESOCKTNOSUPPORT}, {95, EOPNOTSUPP}, {97, EAFNOSUPPORT},
+        {98, EADDRINUSE}, {99, EADDRNOTAVAIL}, {100, ENETDOWN}, {101, ENETUNREACH}, {103, ECONNABORTED}, {104, ECONNRESET},
+        {105, ENOBUFS}, {106, EISCONN}, {107, ENOTCONN}, {110, ETIMEDOUT}, {111, ECONNREFUSED}, {113, EHOSTUNREACH},
+        {114, EALREADY}, {115, EINPROGRESS},
     };
     if (linux_errno >= 512)
         return EINTR;
@@ -32,15 +36,15 @@ static int errno_of(long linux_errno)
     return linux_errno <= 34 ? (int)linux_errno : EIO;
 }
 
-static long result(long r)
+long bridge_result(long r)
 {
     if (r >= 0)
         return r;
-    errno = errno_of(-r);
+    errno = bridge_errno(-r);
     return -1;
 }
 
-static bool no_posix(void)
+bool bridge_none(void)
 {
     if (bridge_is_posix())
         return false;
@@ -50,7 +54,7 @@ static bool no_posix(void)
 
 ssize_t read(int fd, void *to, size_t bytes)
 {
-    return no_posix() ? -1 : result(posix_read((unsigned)fd, (uint64_t)to, bytes, BRIDGE_AT_OFFSET));
+    return bridge_none() ? -1 : bridge_result(posix_read((unsigned)fd, (uint64_t)to, bytes, BRIDGE_AT_OFFSET));
 }
 
 ssize_t write(int fd, const void *from, size_t bytes)
@@ -64,7 +68,7 @@ ssize_t write(int fd, const void *from, size_t bytes)
         errno = EBADF;
         return -1;
     }
-    return result(posix_write((unsigned)fd, (uint64_t)from, bytes, BRIDGE_AT_OFFSET));
+    return bridge_result(posix_write((unsigned)fd, (uint64_t)from, bytes, BRIDGE_AT_OFFSET));
 }
 
 static uint32_t open_flags(int flags)
@@ -90,25 +94,25 @@ int open(const char *path, int flags, ...)
         mode = __builtin_va_arg(list, uint32_t);
         __builtin_va_end(list);
     }
-    if (no_posix())
+    if (bridge_none())
         return -1;
     unsigned how = (flags & O_CLOEXEC ? 1u : 0) | (flags & O_NOCTTY ? 2u : 0);
-    return (int)result(posix_open(BRIDGE_CWD, path, open_flags(flags), mode & 07777, how));
+    return (int)bridge_result(posix_open(BRIDGE_CWD, path, open_flags(flags), mode & 07777, how));
 }
 
-int close(int fd) { return no_posix() ? -1 : (int)result(posix_fd_close((unsigned)fd)); }
-int dup2(int fd, int to) { return no_posix() ? -1 : fd == to ? to : (int)result(posix_dup_to((unsigned)fd, (unsigned)to, false)); }
-off_t lseek(int fd, off_t offset, int whence) { return no_posix() ? -1 : result(posix_seek((unsigned)fd, offset, (unsigned)whence)); }
-int unlink(const char *path) { return no_posix() ? -1 : (int)result(posix_unlink(BRIDGE_CWD, path, 0)); }
-int rmdir(const char *path) { return no_posix() ? -1 : (int)result(posix_unlink(BRIDGE_CWD, path, FS_AT_REMOVE_DIR)); }
-int mkdir(const char *path, mode_t mode) { return no_posix() ? -1 : (int)result(posix_make_dir(BRIDGE_CWD, path, mode)); }
-int rename(const char *from, const char *to) { return no_posix() ? -1 : (int)result(posix_rename(BRIDGE_CWD, from, BRIDGE_CWD, to, 0)); }
-int chdir(const char *path) { return no_posix() ? -1 : (int)result(posix_change_dir(path)); }
-int access(const char *path, int mode) { return no_posix() ? -1 : (int)result(posix_access(BRIDGE_CWD, path, (uint32_t)mode, 0)); }
+int close(int fd) { return bridge_none() ? -1 : (int)bridge_result(posix_fd_close((unsigned)fd)); }
+int dup2(int fd, int to) { return bridge_none() ? -1 : fd == to ? to : (int)bridge_result(posix_dup_to((unsigned)fd, (unsigned)to, false)); }
+off_t lseek(int fd, off_t offset, int whence) { return bridge_none() ? -1 : bridge_result(posix_seek((unsigned)fd, offset, (unsigned)whence)); }
+int unlink(const char *path) { return bridge_none() ? -1 : (int)bridge_result(posix_unlink(BRIDGE_CWD, path, 0)); }
+int rmdir(const char *path) { return bridge_none() ? -1 : (int)bridge_result(posix_unlink(BRIDGE_CWD, path, FS_AT_REMOVE_DIR)); }
+int mkdir(const char *path, mode_t mode) { return bridge_none() ? -1 : (int)bridge_result(posix_make_dir(BRIDGE_CWD, path, mode)); }
+int rename(const char *from, const char *to) { return bridge_none() ? -1 : (int)bridge_result(posix_rename(BRIDGE_CWD, from, BRIDGE_CWD, to, 0)); }
+int chdir(const char *path) { return bridge_none() ? -1 : (int)bridge_result(posix_change_dir(path)); }
+int access(const char *path, int mode) { return bridge_none() ? -1 : (int)bridge_result(posix_access(BRIDGE_CWD, path, (uint32_t)mode, 0)); }
 
 char *getcwd(char *to, size_t bytes)
 {
-    return no_posix() || result(posix_get_dir(to, bytes)) < 0 ? nullptr : to;
+    return bridge_none() || bridge_result(posix_get_dir(to, bytes)) < 0 ? nullptr : to;
 }
 
 static void fill(struct stat *to, const struct io_stat *from)
@@ -132,7 +136,7 @@ static void fill(struct stat *to, const struct io_stat *from)
 int fstat(int fd, struct stat *to)
 {
     struct io_stat st;
-    if (no_posix() || result(posix_stat_fd((unsigned)fd, &st)) < 0)
+    if (bridge_none() || bridge_result(posix_stat_fd((unsigned)fd, &st)) < 0)
         return -1;
     fill(to, &st);
     return 0;
@@ -141,7 +145,7 @@ int fstat(int fd, struct stat *to)
 static int stat_path(const char *path, struct stat *to, uint32_t flags)
 {
     struct io_stat st;
-    if (no_posix() || result(posix_stat(BRIDGE_CWD, path, flags, &st)) < 0)
+    if (bridge_none() || bridge_result(posix_stat(BRIDGE_CWD, path, flags, &st)) < 0)
         return -1;
     fill(to, &st);
     return 0;
@@ -169,7 +173,7 @@ static size_t measure(char *const v[], uint32_t *count)
 
 int execve(const char *path, char *const argv[], char *const envp[])
 {
-    if (no_posix())
+    if (bridge_none())
         return -1;
     uint32_t argc, envc;
     size_t bytes = measure(argv, &argc);
@@ -187,7 +191,7 @@ int execve(const char *path, char *const argv[], char *const envp[])
     }
     long r = posix_exec(BRIDGE_CWD, path, strings, bytes, argc, envc); // comes back only with an error
     free(strings);
-    return (int)result(r);
+    return (int)bridge_result(r);
 }
 
 int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
@@ -229,14 +233,14 @@ int kill(pid_t pid, int signal)
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         if (pairs[i].from == signal)
             n = pairs[i].to;
-    return no_posix() ? -1 : (int)result(posix_kill(pid, n));
+    return bridge_none() ? -1 : (int)bridge_result(posix_kill(pid, n));
 }
 
 int clock_gettime(clockid_t clock, struct timespec *to)
 {
     int64_t ns;
     // picolibc: CLOCK_REALTIME 1, CLOCK_MONOTONIC 4.
-    if (result(posix_clock(clock == 1 ? 0 : clock == 4 ? 1 : 99, &ns)) < 0)
+    if (bridge_result(posix_clock(clock == 1 ? 0 : clock == 4 ? 1 : 99, &ns)) < 0)
         return -1;
     *to = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = (long)(ns % 1000000000)};
     return 0;
@@ -264,7 +268,7 @@ clock_t times(struct tms *to)
 int nanosleep(const struct timespec *t, struct timespec *left)
 {
     (void)left;
-    return (int)result(posix_sleep_until(posix_now() + (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec));
+    return (int)bridge_result(posix_sleep_until(posix_now() + (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec));
 }
 
 unsigned sleep(unsigned seconds)
@@ -273,4 +277,4 @@ unsigned sleep(unsigned seconds)
     return nanosleep(&t, nullptr) == 0 ? 0 : seconds;
 }
 
-int getentropy(void *to, size_t bytes) { return no_posix() ? -1 : (int)result(bridge_random(to, bytes)); }
+int getentropy(void *to, size_t bytes) { return bridge_none() ? -1 : (int)bridge_result(bridge_random(to, bytes)); }

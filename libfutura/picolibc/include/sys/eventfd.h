@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MPL-2.0
+#pragma once
+#define EFD_SEMAPHORE 1
+#define EFD_NONBLOCK 04000
+#define EFD_CLOEXEC 02000000
+int eventfd(unsigned value, int flags);
