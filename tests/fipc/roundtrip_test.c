@@ -20,7 +20,7 @@ static uint32_t perms = FUT_PERMS_ALL;
 static unsigned sends, restarts;   // IPC calls made; how many of the next ones fail as if the server had restarted
 static uint64_t last_control;
 static struct fut_msg saved_reply; // what a deferred reply sent
-static const struct fut_service *services[3];
+static const struct fut_service *services[4];
 
 // The kernel's part: capabilities change their handles on the way, by mode.
 static void carry_caps(struct fut_msg *m)
@@ -67,7 +67,7 @@ static bool ipc(struct fut_msg *m)
     }
     carry_caps(m);
     struct fut_request request = {.server = &server, .badge = 7, .perms = perms, .oneway = op == FUT_SYS_SEND, .tag = m->tag};
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         if (services[i]->protocol == m->tag >> 32) {
             request.ops = services[i]->ops;
             bool replied = services[i]->dispatch(&request, m);
@@ -312,6 +312,60 @@ static void test_caps(void)
     CHECK(sim_live() == 0 && sim_errors() == 0);
 }
 
+static fut_status_t on_set(struct fut_request *req, struct fut_string name, const struct features_options *o, struct features_tables_set_result *res)
+{
+    (void)req;
+    CHECK(name.len == 3);
+    res->o_out = *o;
+    memset((uint8_t *)&res->o_out + 8 + 3, 0xff, 5); // between the members
+    res->o_out.has |= FEATURES_OPTIONS_HAS_ON | 1ull << 40; // which nobody knows
+    res->o_out.on = true;
+    return FUT_OK;
+}
+static const struct features_tables_ops tables_ops = {.set = on_set};
+
+static void test_tables(void)
+{
+    features_tables_t t = {50000};
+    struct features_options o, back;
+    memset(&o, 0xff, sizeof o); // what is absent, and what lies between, must not be sent
+    o.has = FEATURES_OPTIONS_HAS_PERM | FEATURES_OPTIONS_HAS_SIZE;
+    o.perm = 0644;
+    o.size = 7;
+    CHECK(features_tables_set(t, FUT_STRING("abc"), &o, &back) == FUT_OK);
+    CHECK(back.has == (FEATURES_OPTIONS_HAS_PERM | FEATURES_OPTIONS_HAS_SIZE | FEATURES_OPTIONS_HAS_ON) && back.perm == 0644 && back.size == 7 && back.on && back.color == 0);
+    o = (struct features_options){};
+    CHECK(features_tables_set(t, FUT_STRING("abc"), &o, &back) == FUT_OK && back.has == FEATURES_OPTIONS_HAS_ON);
+    o = (struct features_options){.has = FEATURES_OPTIONS_HAS_COLOR, .color = 77};
+    CHECK(features_tables_set(t, FUT_STRING("abc"), &o, &back) == FUT_ERR_INVALID);
+}
+
+// A table that has grown: each program takes what it knows of the other one's.
+static void test_growth(void)
+{
+    struct features_after new = {.has = 31, .a = 1, .b = 2, .c = 3, .d = 4, .color = FEATURES_COLOR_GREEN}, new_image, new_back;
+    struct features_before old = {.has = 3, .a = 5, .b = 6}, old_image, old_back;
+    size_t n = features_after_pack(&new_image, &new);
+    CHECK(n == sizeof new && features_before_unpack(&old_back, &new_image, n) && old_back.has == 3 && old_back.a == 1 && old_back.b == 2);
+    CHECK(((const uint8_t *)&old_back)[12] == 0 && ((const uint8_t *)&old_back)[15] == 0);
+    new.has = 4; // only what the old one does not know
+    n = features_after_pack(&new_image, &new);
+    CHECK(n == 16 && features_before_unpack(&old_back, &new_image, n) && old_back.has == 0 && old_back.a == 0);
+    n = features_before_pack(&old_image, &old);
+    CHECK(n == 16 && features_after_unpack(&new_back, &old_image, n) && new_back.has == 3 && new_back.b == 6 && new_back.d == 0);
+    old.has = 0;
+    n = features_before_pack(&old_image, &old);
+    CHECK(n == 8 && features_after_unpack(&new_back, &old_image, n) && new_back.has == 0 && new_back.a == 0);
+    // What lies behind must be said to be there.
+    new = (struct features_after){.has = 8, .d = 1};
+    n = features_after_pack(&new_image, &new);
+    new_image.has = 0;
+    CHECK(!features_before_unpack(&old_back, &new_image, n) && !features_after_unpack(&new_back, &new_image, n));
+    // Said to be there, and cut off.
+    new_image.has = 8;
+    CHECK(features_after_unpack(&new_back, &new_image, n) && !features_after_unpack(&new_back, &new_image, 16) && !features_after_unpack(&new_back, &new_image, 7));
+}
+
 static void test_facets(void)
 {
     features_caps_t s = {60000};
@@ -331,14 +385,16 @@ static void test_facets(void)
 
 int main(void)
 {
-    const struct fut_service values = features_values_service(&values_ops), parts = features_parts_service(&parts_ops), caps = features_caps_service(&caps_ops);
-    services[0] = &values, services[1] = &parts, services[2] = &caps;
+    const struct fut_service values = features_values_service(&values_ops), parts = features_parts_service(&parts_ops), caps = features_caps_service(&caps_ops), tables = features_tables_service(&tables_ops);
+    services[0] = &values, services[1] = &parts, services[2] = &caps, services[3] = &tables;
     sim_reset();
     sim_ipc = ipc;
     test_values();
     test_parts();
     test_caps();
     test_facets();
+    test_tables();
+    test_growth();
     puts("ok");
     return 0;
 }

@@ -27,7 +27,7 @@ const struct cap_info cap_info[CAP_KIND_COUNT] = {
     [CAP_MACHINE] = {"machine", "FUT_OBJ_MACHINE"},
 };
 
-static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol", "a ring"};
+static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol", "a ring", "a table"};
 
 static struct decl *find_in(const struct library *library, const char *name)
 {
@@ -132,6 +132,9 @@ static bool layout_type(const struct library *library, struct type *type)
                      "`%s` is a protocol, not a type", type->name);
             return false;
         case DECL_CONST: error_at(type->at, nullptr, "`%s` is a constant, not a type", type->name); return false;
+        case DECL_TABLE:
+            error_at(type->at, "make it a parameter of its own", "the table `%s` may grow, so it has no fixed layout: it cannot stand here", type->name);
+            return false;
         case DECL_RING:
             error_at(type->at, arena_printf("a capability for it is `ring %s`", type->name), "`%s` is a ring, not a type", type->name);
             return false;
@@ -195,6 +198,52 @@ static void layout_struct(struct decl *decl)
     decl->align = align;
     decl->size = ok ? (offset + align - 1) & ~(align - 1) : 0;
     decl->visiting = 2;
+}
+
+// Members keep their places for ever, so they are in the order of their numbers, without a gap.
+static void layout_table(struct decl *table)
+{
+    if (table->visiting != 0)
+        return;
+    table->visiting = 2;
+    unsigned offset = 8;
+    bool ok = table->field_count != 0;
+    if (!ok)
+        error_at(table->at, nullptr, "the table `%s` has no members", table->name);
+    if (table->field_count > 64)
+        error_at(table->fields[64].at, nullptr, "a table has at most 64 members");
+    for (unsigned i = 0; i < table->field_count && i < 64; i++) {
+        struct param *member = &table->fields[i];
+        check_name(member->name, member->at);
+        if (strcmp(member->name, "has") == 0)
+            error_at(member->at, nullptr, "`has` is what says which members are there");
+        if (member->number != i + 1)
+            error_at(member->number_at, "one that is no longer used stays", "the members of a table are numbered 1, 2, 3 ...; this one is %u", i + 1);
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(table->fields[j].name, member->name) == 0) {
+                error_at(member->at, nullptr, "the member `%s` is there twice", member->name);
+                note_at(table->fields[j].at, "the first is here");
+            }
+        if (!layout_type(table->library, member->type)) {
+            ok = false;
+            continue;
+        }
+        offset = (offset + member->type->align - 1) & ~(member->type->align - 1);
+        member->offset = offset;
+        member->c_name = c_identifier(member->name);
+        offset += member->type->size;
+        if (offset > 65536)
+            break;
+    }
+    table->align = 8;
+    table->size = (offset + 7) & ~7u;
+    if (table->bound > 4096 || table->bound < 16 || (table->bound & 7) != 0)
+        error_at(table->bound_at, nullptr, "a table may grow to 16 to 4096 bytes, in steps of 8");
+    else if (ok && table->size > table->bound)
+        error_at(table->bound_at, arena_printf("write `table %s:BYTES { ... }`, with room for what may be added: messages of any version keep to it", table->name),
+                 "the table `%s` has %u bytes already, and may grow to %llu", table->name, table->size, (unsigned long long)table->bound);
+    if (!ok)
+        table->size = 0;
 }
 
 // A ring of bytes has slots of one byte.
@@ -397,6 +446,17 @@ static bool check_message(const struct library *library, const struct method *me
             break;
         case TYPE_CAP:
         case TYPE_BUFFER: break;
+        case TYPE_NAMED:
+            type->decl = resolve(library, type->name, type->at, "type");
+            if (type->decl != nullptr && type->decl->kind == DECL_TABLE) {
+                layout_table(type->decl);
+                type->size = type->decl->size;
+                type->align = 8;
+                ok &= type->size != 0;
+                break;
+            }
+            ok &= type->decl != nullptr && layout_type(library, type);
+            break;
         default:
             if (!layout_type(library, type))
                 ok = false;
@@ -525,6 +585,8 @@ bool check_library(struct library *library)
             layout_struct(decl);
         else if (decl->kind == DECL_RING)
             check_ring(decl);
+        else if (decl->kind == DECL_TABLE)
+            layout_table(decl);
         else if (decl->kind != DECL_PROTOCOL)
             check_values(decl);
     }

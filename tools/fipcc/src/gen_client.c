@@ -14,6 +14,8 @@ static void put_results(struct out *o, const struct decl *protocol, const struct
         if (type->kind == TYPE_CAP) {
             const char *value = *handle_member(type) != 0 ? arena_printf("(%s){fut_c_%s}", c_type(type), name) : arena_printf("fut_c_%s", name);
             put(o, "    if (%s != nullptr)\n        *%s = %s;\n    else if (fut_c_%s != FUT_HANDLE_NONE)\n        (void)fut_cap_delete(fut_c_%s);\n", name, name, value, name, name);
+        } else if (is_table(type)) {
+            put(o, "    if (%s != nullptr)\n        *%s = fut_t_%s;\n", name, name, name);
         } else if (is_view(type)) {
             put(o, "    if (%s != nullptr)\n        *%s = (%s){fut_p_%s, fut_v.%s};\n", name, name, view_type(protocol->library, type), name, name);
         } else if (type->kind == TYPE_ARRAY) {

@@ -51,7 +51,9 @@ const char *c_identifier(const char *name)
     return name;
 }
 
-bool is_struct(const struct type *type) { return type->kind == TYPE_NAMED && type->decl->kind == DECL_STRUCT; }
+bool is_table(const struct type *type) { return type->kind == TYPE_NAMED && type->decl->kind == DECL_TABLE; }
+bool is_struct(const struct type *type) { return is_table(type) || (type->kind == TYPE_NAMED && type->decl->kind == DECL_STRUCT); }
+bool is_variable(const struct type *type) { return is_view(type) || is_table(type); }
 bool is_view(const struct type *type) { return type->kind == TYPE_BYTES || type->kind == TYPE_STRING || type->kind == TYPE_VECTOR; }
 bool is_typed_client(const struct type *type) { return type->kind == TYPE_CAP && type->cap == CAP_CLIENT && type->decl != nullptr; }
 bool is_ring(const struct type *type) { return type->kind == TYPE_CAP && type->cap == CAP_RING; }
@@ -127,7 +129,7 @@ void put_body_struct(struct out *o, const char *name, const struct message *mess
             if (type->kind == TYPE_BUFFER) {
                 size = 8;
                 line = arena_printf("uint64_t %s", param->c_name);
-            } else if (is_view(type)) {
+            } else if (is_variable(type)) {
                 size = 4;
                 line = arena_printf("uint32_t %s", param->c_name);
             } else {

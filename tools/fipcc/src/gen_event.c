@@ -110,7 +110,9 @@ static void put_event_decode(struct out *o, const struct decl *protocol, const s
     for (unsigned i = 0; i < event->request.count; i++) {
         const struct param *param = &event->request.params[i];
         const char *to = arena_printf("event->as.%s.%s", event->c_name, param->c_name);
-        if (is_view(param->type))
+        if (is_table(param->type))
+            put(o, "    %s = fut_t_%s;\n", to, param->c_name);
+        else if (is_view(param->type))
             put(o, "    %s = (%s){fut_p_%s, fut_v.%s};\n", to, view_type(protocol->library, param->type), param->c_name, param->c_name);
         else if (param->type->kind == TYPE_ARRAY)
             put(o, "    __builtin_memcpy(%s, fut_v.%s, sizeof fut_v.%s);\n", to, param->c_name, param->c_name);

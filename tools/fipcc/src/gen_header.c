@@ -259,6 +259,9 @@ void gen_header(const struct library *library, const char *path)
     for (unsigned i = 0; i < library->decl_count; i++)
         if (library->decls[i]->kind == DECL_STRUCT)
             put_struct(&o, library->decls[i]);
+    for (unsigned i = 0; i < library->decl_count; i++)
+        if (library->decls[i]->kind == DECL_TABLE)
+            put_table(&o, library->decls[i]);
     struct names seen = {};
     for (unsigned i = 0; i < library->decl_count; i++)
         for (unsigned j = 0; j < library->decls[i]->method_count; j++)

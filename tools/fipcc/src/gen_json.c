@@ -79,6 +79,14 @@ static void put_struct(struct out *o, const struct decl *decl)
     put(o, "}");
 }
 
+static void put_table_type(struct out *o, const struct decl *decl)
+{
+    put(o, "\"kind\": \"table\", \"bound\": \"%llu\", \"members\": {", (unsigned long long)decl->bound);
+    for (unsigned i = 0; i < decl->field_count; i++)
+        put(o, "%s\n        \"%u\": {\"name\": \"%s\", \"type\": \"%u %s\"}", i == 0 ? "" : ",", i + 1, decl->fields[i].name, decl->fields[i].offset, type_text(decl->library, decl->fields[i].type));
+    put(o, "}");
+}
+
 static void put_ring_type(struct out *o, const struct decl *decl)
 {
     const struct type *element = decl->slots->element;
@@ -167,6 +175,8 @@ void put_json(struct out *o, const struct library *library)
             put_struct(o, decl);
         else if (decl->kind == DECL_RING)
             put_ring_type(o, decl);
+        else if (decl->kind == DECL_TABLE)
+            put_table_type(o, decl);
         else
             put_values(o, decl);
         put(o, "}");

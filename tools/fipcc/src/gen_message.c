@@ -83,6 +83,10 @@ void put_encode(struct out *o, const struct decl *protocol, const struct method 
         const struct param *param = &message->params[i];
         const struct type *type = param->type;
         const char *name = param->c_name;
+        if (is_table(type)) {
+            put(o, "    %s fut_t_%s;\n    fut_v.%s = (uint32_t)%s_pack(&fut_t_%s, %s%s%s);\n", c_type(type), name, name, type->decl->prefix, name, server ? "&" : "", source, name);
+            continue;
+        }
         switch (type->kind) {
         case TYPE_CAP: break;
         case TYPE_BUFFER: {
@@ -110,6 +114,8 @@ void put_encode(struct out *o, const struct decl *protocol, const struct method 
         put(o, "    size_t fut_at = %u;\n", message->fixed);
         for (unsigned i = 0; i < message->count; i++) {
             const struct param *param = &message->params[i];
+            if (is_table(param->type))
+                put(o, "    fut_at = fut_body_put(fut_body, fut_at, &fut_t_%s, fut_v.%s);\n", param->c_name, param->c_name);
             if (!is_view(param->type))
                 continue;
             unsigned size = element_size(param->type);
@@ -133,6 +139,12 @@ static void put_view_checks(struct out *o, const struct param *param, const char
 {
     const struct type *type = param->type;
     const char *name = param->c_name;
+    if (is_table(type)) {
+        put(o, "    const void *fut_p_%s = nullptr;\n    %s fut_t_%s;\n", name, c_type(type), name);
+        put(o, "    if (fut_v.%s > %llu || !fut_body_take(fut_body, fut_end, &fut_at, fut_v.%s, &fut_p_%s) || !%s_unpack(&fut_t_%s, fut_p_%s, fut_v.%s))\n        %s;\n", name,
+            (unsigned long long)type->decl->bound, name, name, type->decl->prefix, name, name, name, fail);
+        return;
+    }
     unsigned size = element_size(type);
     put(o, "    const void *fut_p_%s = nullptr;\n", name);
     put(o, "    if (fut_v.%s > %llu || !fut_body_take(fut_body, fut_end, &fut_at, (size_t)fut_v.%s * %u, &fut_p_%s))\n        %s;\n", name,
@@ -217,7 +229,7 @@ void put_decode(struct out *o, const struct decl *protocol, const struct message
         put(o, "    struct %s fut_v;\n    __builtin_memcpy(&fut_v, %s, sizeof fut_v);\n", body, words);
     }
     for (unsigned i = 0; i < message->count; i++)
-        if (is_view(message->params[i].type))
+        if (is_variable(message->params[i].type))
             put_view_checks(o, &message->params[i], fail);
     if (message->memory)
         put(o, "    if (fut_at != fut_end)\n        %s;\n", fail);

@@ -31,6 +31,8 @@ static void put_serve(struct out *o, const struct decl *protocol, const struct m
             arguments = arena_printf("%s, (%s){fut_c_%s}", arguments, c_type(type), name);
         else if (type->kind == TYPE_CAP)
             arguments = arena_printf("%s, fut_c_%s", arguments, name);
+        else if (is_table(type))
+            arguments = arena_printf("%s, &fut_t_%s", arguments, name);
         else if (is_view(type))
             arguments = arena_printf("%s, (%s){fut_p_%s, fut_v.%s}", arguments, view_type(protocol->library, type), name, name);
         else

@@ -78,6 +78,18 @@ static struct body make_body(const struct message *message, bool greatest, uint6
             set(body.data + param->offset, 8, greatest ? 1 << 20 : 0);
             continue;
         }
+        if (is_table(type)) {
+            const struct decl *table = type->decl;
+            unsigned length = variable == 0 ? 8 : table->size;
+            uint8_t *at = body.data + body.length;
+            for (unsigned j = 0; variable != 0 && j < table->field_count; j++) {
+                fill(at + table->fields[j].offset, table->fields[j].type, greatest);
+                at[j / 8] |= (uint8_t)(1u << j % 8);
+            }
+            set(body.data + param->offset, 4, length);
+            body.length += length;
+            continue;
+        }
         if (!is_view(type)) {
             fill(body.data + param->offset, type, greatest);
             continue;
@@ -215,6 +227,45 @@ static void bad_fixed(struct test *t, struct vector v, const struct body *body, 
     }
 }
 
+// A table with all its members at `at`.
+static void bad_table(struct test *t, struct vector v, const struct body *body, const struct param *param, unsigned at)
+{
+    const struct decl *table = param->type->decl;
+    v.verdict = INVALID;
+    v.patch_at = param->offset;
+    v.patch_bytes = 4;
+    v.patch = table->bound + 8;
+    add(t, v, "%s longer than it may be", param->name);
+    v.patch = 0xfffffff8;
+    add(t, v, "%s of length 2^32 - 8", param->name);
+    v.patch = table->size - 8;
+    add(t, v, "%s ends before its last member", param->name);
+    v.patch = table->size - 1;
+    add(t, v, "%s of a length that is no multiple of 8", param->name);
+    v.patch = 0;
+    add(t, v, "%s without its first word", param->name);
+    for (unsigned i = 0; i < table->field_count; i++) {
+        const struct param *member = &table->fields[i];
+        struct plan plan = plan_of_type(member->type);
+        v.patch_at = at + i / 8;
+        v.patch_bytes = 1;
+        v.patch = word_at(body, at + i / 8, 1) & ~(1ull << i % 8);
+        add(t, v, "%s.%s is absent and not zero", param->name, member->name);
+        for (unsigned j = 0; j < plan.size; j++)
+            if (plan.zero[j] != 0) {
+                v.patch_at = at + member->offset + j;
+                v.patch = body->data[v.patch_at] | (plan.zero[j] & -plan.zero[j]);
+                add(t, v, "%s.%s: byte %u", param->name, member->name, j);
+            }
+        unsigned from = member->offset + member->type->size, to = i + 1 < table->field_count ? table->fields[i + 1].offset : table->size;
+        for (; from < to; from++) {
+            v.patch_at = at + from;
+            v.patch = 0x80;
+            add(t, v, "%s: byte %u between the members", param->name, from);
+        }
+    }
+}
+
 static void bad_variable(struct test *t, struct vector v, const struct body *body)
 {
     const struct message *message = t->message;
@@ -223,6 +274,11 @@ static void bad_variable(struct test *t, struct vector v, const struct body *bod
     for (unsigned i = 0; i < message->count; i++) {
         const struct param *param = &message->params[i];
         const struct type *type = param->type;
+        if (is_table(type)) {
+            bad_table(t, v, body, param, at);
+            at += type->decl->size;
+            continue;
+        }
         if (!is_view(type))
             continue;
         unsigned size = type->kind == TYPE_VECTOR ? type->element->size : 1;

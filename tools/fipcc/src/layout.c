@@ -2,8 +2,8 @@
 //
 // How a message lies in registers or in memory, and what a receiver must check in it.
 //
-// The fixed part holds, in the order of the parameters and with natural alignment: values; for bytes, strings
-// and vectors their length as u32 (bytes or elements); for a lent buffer its length as u64. Then, if there
+// The fixed part holds, in the order of the parameters and with natural alignment: values; for bytes, strings,
+// vectors and tables their length as u32 (bytes or elements); for a lent buffer its length as u64. Then, if there
 // are optional capabilities, a u32 with one bit for each that is present. It is padded to 8 bytes. What lies
 // out of line follows in the order of the parameters, each part padded with zeros to 8 bytes: a reader needs
 // one cursor that only moves forward, and no offsets that could lie.
@@ -33,6 +33,12 @@ void layout_message(struct message *message)
     for (unsigned i = 0; i < message->count; i++) {
         struct param *param = &message->params[i];
         const struct type *type = param->type;
+        if (is_table(type)) {
+            message->variables++;
+            param->offset = place(&offset, 4, 4);
+            variable_bytes += type->decl->bound;
+            continue;
+        }
         switch (type->kind) {
         case TYPE_CAP:
             message->caps++;
@@ -134,7 +140,11 @@ struct plan plan_of_message(const struct message *message)
         case TYPE_BYTES:
         case TYPE_STRING:
         case TYPE_VECTOR: size = 4; break;
-        default: plan_type(&plan, param->type, param->offset);
+        default:
+            if (is_table(param->type))
+                size = 4;
+            else
+                plan_type(&plan, param->type, param->offset);
         }
         memset(plan.zero + param->offset, 0, size);
         memset(plan.padding + param->offset, 0, size);

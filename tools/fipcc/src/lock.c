@@ -276,6 +276,21 @@ static void compare_type(const char *name, const struct json *old, const struct 
                     report("source", "programs name it", "the field %s of %s was called %s", is->member[i].key, name, was->member[i].key);
         return;
     }
+    if (strcmp(text(old, "kind"), "table") == 0) {
+        const struct json *was = get(old, "members"), *is = get(new, "members");
+        if (!same(old, new, "bound"))
+            report("wire", "receivers built before refuse what is longer, and both count with it", "the table %s may grow to %s bytes, and could to %s", name, text(new, "bound"), text(old, "bound"));
+        for (unsigned i = 0; i < was->count; i++) {
+            const struct json *a = &was->member[i], *b = get(is, a->key);
+            if (!has(is, a->key))
+                report("wire", "members keep their places for ever; one that is no longer used stays", "the member %s of the table %s is gone", text(a, "name"), name);
+            else if (!same(a, b, "type"))
+                report("wire", "members keep their places and types for ever; add another one", "the member %s of the table %s lies differently", text(b, "name"), name);
+            else if (!same(a, b, "name"))
+                report("source", "programs name it", "the member %s of the table %s was called %s", text(b, "name"), name, text(a, "name"));
+        }
+        return;
+    }
     if (strcmp(text(old, "kind"), "ring") == 0) {
         if (!same(old, new, "slot") || !same(old, new, "bytes") || !same(old, new, "count"))
             report("wire", "both sides compute with the size of the ring; declare a new one, and a new method for it", "the ring %s is %s slots of `%s`, and was %s of `%s`", name, text(new, "count"),

@@ -403,6 +403,40 @@ static void parse_ring(struct parser *p, struct decl *decl)
     expect(p, ';', "the ring");
 }
 
+// table NAME { 1: name TYPE; ... }, with :BYTES behind the name where it may grow to more than the usual.
+static void parse_table(struct parser *p, struct decl *decl)
+{
+    decl->bound = 256;
+    decl->bound_at = decl->at;
+    if (accept(p, ':')) {
+        decl->bound_at = peek(p)->at;
+        decl->bound = number(p, "the bytes that the table may grow to");
+    }
+    if (!expect(p, '{', "the name"))
+        return;
+    while (!is_punct(peek(p), '}') && peek(p)->kind != TOKEN_END) {
+        if (decl->field_count % 16 == 0)
+            decl->fields = realloc(decl->fields, (decl->field_count + 16) * sizeof *decl->fields);
+        struct param *field = &decl->fields[decl->field_count];
+        *field = (struct param){.doc = peek(p)->doc, .number_at = peek(p)->at};
+        if (peek(p)->kind == TOKEN_NAME)
+            expected(p, "members of a table are numbered: `1: name TYPE;`", "the number of a member");
+        else
+            field->number = number(p, "the number of a member");
+        expect(p, ':', "the number");
+        if (!p->failed)
+            field->name = name(p, "the name of a member", &field->at);
+        if (!p->failed)
+            field->type = parse_type(p);
+        if (!p->failed)
+            decl->field_count++;
+        expect(p, ';', "the member");
+        if (p->failed)
+            recover(p);
+    }
+    expect(p, '}', "the members");
+}
+
 static void parse_facet(struct parser *p, struct decl *decl, const char *doc)
 {
     if (decl->facet_count % 16 == 0)
@@ -608,7 +642,7 @@ static void add_decl(struct library *library, struct decl *decl)
 
 static void parse_decl(struct parser *p)
 {
-    static const char *const words[] = {"const", "enum", "bits", "error", "struct", "ring", "protocol", "open", "ajar", "closed", "using", "library"};
+    static const char *const words[] = {"const", "enum", "bits", "error", "struct", "table", "ring", "protocol", "open", "ajar", "closed", "using", "library"};
     struct decl *decl = arena_alloc(sizeof *decl);
     const struct token *t = peek(p);
     decl->doc = t->doc;
@@ -632,8 +666,10 @@ static void parse_decl(struct parser *p)
         decl->kind = DECL_STRUCT;
     } else if (accept_word(p, "ring")) {
         decl->kind = DECL_RING;
-    } else if (is_word(t, "table") || is_word(t, "union")) {
-        error_at(t->at, "use a struct; a method that needs more gets a new number", "tables and unions are not there");
+    } else if (accept_word(p, "table")) {
+        decl->kind = DECL_TABLE;
+    } else if (is_word(t, "union")) {
+        error_at(t->at, "use a table of which one member is there, or a method for each case", "unions are not there");
         p->failed = true;
         return;
     } else if (is_word(t, "protocol")) {
@@ -667,6 +703,7 @@ static void parse_decl(struct parser *p)
     case DECL_ERROR: parse_values(p, decl); break;
     case DECL_STRUCT: parse_struct(p, decl); break;
     case DECL_RING: parse_ring(p, decl); break;
+    case DECL_TABLE: parse_table(p, decl); break;
     case DECL_PROTOCOL: parse_protocol(p, decl); break;
     }
     if (!p->failed)
