@@ -20,7 +20,7 @@ static uint32_t perms = FUT_PERMS_ALL;
 static unsigned sends, restarts;   // IPC calls made; how many of the next ones fail as if the server had restarted
 static uint64_t last_control;
 static struct fut_msg saved_reply; // what a deferred reply sent
-static const struct fut_service *services[4];
+static const struct fut_service *services[5];
 
 // The kernel's part: capabilities change their handles on the way, by mode.
 static void carry_caps(struct fut_msg *m)
@@ -67,7 +67,7 @@ static bool ipc(struct fut_msg *m)
     }
     carry_caps(m);
     struct fut_request request = {.server = &server, .badge = 7, .perms = perms, .oneway = op == FUT_SYS_SEND, .tag = m->tag};
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         if (services[i]->protocol == m->tag >> 32) {
             request.ops = services[i]->ops;
             bool replied = services[i]->dispatch(&request, m);
@@ -340,6 +340,45 @@ static void test_tables(void)
     CHECK(features_tables_set(t, FUT_STRING("abc"), &o, &back) == FUT_ERR_INVALID);
 }
 
+static fut_status_t on_draw(struct fut_request *req, const struct features_shape *s, struct fut_string name, struct features_unions_draw_result *res)
+{
+    (void)req;
+    (void)name;
+    memset(&res->s_out, 0xff, sizeof res->s_out); // what is left over must not be sent
+    if (s->is == FEATURES_SHAPE_IS_CIRCLE) {
+        res->s_out.is = FEATURES_SHAPE_IS_MATRIX;
+        memcpy(res->s_out.as.matrix, (uint16_t[]){1, 2, (uint16_t)s->as.circle}, 6);
+    } else if (s->is == FEATURES_SHAPE_IS_GAPS) {
+        res->s_out.is = FEATURES_SHAPE_IS_GAPS;
+        res->s_out.as.gaps.a = s->as.gaps.a, res->s_out.as.gaps.b = s->as.gaps.b, res->s_out.as.gaps.c = s->as.gaps.c;
+        res->s_out.as.gaps.d = s->as.gaps.d, res->s_out.as.gaps.color = s->as.gaps.color, res->s_out.as.gaps.e = s->as.gaps.e;
+    } else {
+        res->s_out.is = 99;
+    }
+    return FUT_OK;
+}
+static const struct features_unions_ops unions_ops = {.draw = on_draw};
+
+static void test_unions(void)
+{
+    features_unions_t u = {50000};
+    struct features_shape s, back;
+    memset(&s, 0xff, sizeof s);
+    s.is = FEATURES_SHAPE_IS_CIRCLE, s.as.circle = 77;
+    CHECK(features_unions_draw(u, &s, FUT_STRING("abc"), &back) == FUT_OK && back.is == FEATURES_SHAPE_IS_MATRIX && back.as.matrix[1] == 2 && back.as.matrix[2] == 77);
+    s.is = FEATURES_SHAPE_IS_GAPS;
+    s.as.gaps.a = 1, s.as.gaps.b = 2, s.as.gaps.c = true, s.as.gaps.d = 4, s.as.gaps.color = FEATURES_COLOR_GREEN, s.as.gaps.e = 6;
+    CHECK(features_unions_draw(u, &s, FUT_STRING("abc"), &back) == FUT_OK && back.is == FEATURES_SHAPE_IS_GAPS && back.as.gaps.d == 4 && back.zero == 0);
+    sends = 0;
+    s.is = 0;
+    CHECK(features_unions_draw(u, &s, FUT_STRING("abc"), &back) == FUT_ERR_ARGUMENT);
+    s.is = 6;
+    CHECK(features_unions_draw(u, &s, FUT_STRING("abc"), &back) == FUT_ERR_ARGUMENT && sends == 0);
+    s.is = FEATURES_SHAPE_IS_FLAG, s.as.flag = true;
+    CHECK(features_unions_draw(u, &s, FUT_STRING("abc"), &back) == FUT_ERR_ARGUMENT); // the server's answer is no member
+    CHECK(sends == 1);
+}
+
 // A table that has grown: each program takes what it knows of the other one's.
 static void test_growth(void)
 {
@@ -385,8 +424,9 @@ static void test_facets(void)
 
 int main(void)
 {
-    const struct fut_service values = features_values_service(&values_ops), parts = features_parts_service(&parts_ops), caps = features_caps_service(&caps_ops), tables = features_tables_service(&tables_ops);
-    services[0] = &values, services[1] = &parts, services[2] = &caps, services[3] = &tables;
+    const struct fut_service values = features_values_service(&values_ops), parts = features_parts_service(&parts_ops), caps = features_caps_service(&caps_ops), tables = features_tables_service(&tables_ops),
+                             unions = features_unions_service(&unions_ops);
+    services[0] = &values, services[1] = &parts, services[2] = &caps, services[3] = &tables, services[4] = &unions;
     sim_reset();
     sim_ipc = ipc;
     test_values();
@@ -394,6 +434,7 @@ int main(void)
     test_caps();
     test_facets();
     test_tables();
+    test_unions();
     test_growth();
     puts("ok");
     return 0;

@@ -27,7 +27,7 @@ const struct cap_info cap_info[CAP_KIND_COUNT] = {
     [CAP_MACHINE] = {"machine", "FUT_OBJ_MACHINE"},
 };
 
-static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol", "a ring", "a table"};
+static const char *const kind_names[] = {"a constant", "an enum", "a bits type", "an error type", "a struct", "a protocol", "a ring", "a table", "a union"};
 
 static struct decl *find_in(const struct library *library, const char *name)
 {
@@ -135,6 +135,9 @@ static bool layout_type(const struct library *library, struct type *type)
         case DECL_TABLE:
             error_at(type->at, "make it a parameter of its own", "the table `%s` may grow, so it has no fixed layout: it cannot stand here", type->name);
             return false;
+        case DECL_UNION:
+            error_at(type->at, "make it a parameter of its own", "the union `%s` is as long as its member: it cannot stand here", type->name);
+            return false;
         case DECL_RING:
             error_at(type->at, arena_printf("a capability for it is `ring %s`", type->name), "`%s` is a ring, not a type", type->name);
             return false;
@@ -206,19 +209,21 @@ static void layout_table(struct decl *table)
     if (table->visiting != 0)
         return;
     table->visiting = 2;
-    unsigned offset = 8;
+    const bool is_union = table->kind == DECL_UNION;
+    const char *what = is_union ? "union" : "table";
+    unsigned offset = 8, longest = 8;
     bool ok = table->field_count != 0;
     if (!ok)
-        error_at(table->at, nullptr, "the table `%s` has no members", table->name);
+        error_at(table->at, nullptr, "the %s `%s` has no members", what, table->name);
     if (table->field_count > 64)
-        error_at(table->fields[64].at, nullptr, "a table has at most 64 members");
+        error_at(table->fields[64].at, nullptr, "a %s has at most 64 members", what);
     for (unsigned i = 0; i < table->field_count && i < 64; i++) {
         struct param *member = &table->fields[i];
         check_name(member->name, member->at);
-        if (strcmp(member->name, "has") == 0)
+        if (!is_union && strcmp(member->name, "has") == 0)
             error_at(member->at, nullptr, "`has` is what says which members are there");
         if (member->number != i + 1)
-            error_at(member->number_at, "one that is no longer used stays", "the members of a table are numbered 1, 2, 3 ...; this one is %u", i + 1);
+            error_at(member->number_at, "one that is no longer used stays", "the members of a %s are numbered 1, 2, 3 ...; this one is %u", what, i + 1);
         for (unsigned j = 0; j < i; j++)
             if (strcmp(table->fields[j].name, member->name) == 0) {
                 error_at(member->at, nullptr, "the member `%s` is there twice", member->name);
@@ -228,16 +233,23 @@ static void layout_table(struct decl *table)
             ok = false;
             continue;
         }
-        offset = (offset + member->type->align - 1) & ~(member->type->align - 1);
+        offset = is_union ? 8 : (offset + member->type->align - 1) & ~(member->type->align - 1);
         member->offset = offset;
         member->c_name = c_identifier(member->name);
         offset += member->type->size;
+        longest = offset > longest ? offset : longest;
         if (offset > 65536)
             break;
     }
     table->align = 8;
-    table->size = (offset + 7) & ~7u;
-    if (table->bound > 4096 || table->bound < 16 || (table->bound & 7) != 0)
+    table->size = (longest + 7) & ~7u;
+    if (is_union)
+        table->bound = table->size;
+    if (is_union && table->size > 4096)
+        error_at(table->at, nullptr, "the union `%s` has %u bytes; one has at most 4096", table->name, table->size);
+    else if (is_union)
+        ;
+    else if (table->bound > 4096 || table->bound < 16 || (table->bound & 7) != 0)
         error_at(table->bound_at, nullptr, "a table may grow to 16 to 4096 bytes, in steps of 8");
     else if (ok && table->size > table->bound)
         error_at(table->bound_at, arena_printf("write `table %s:BYTES { ... }`, with room for what may be added: messages of any version keep to it", table->name),
@@ -448,7 +460,7 @@ static bool check_message(const struct library *library, const struct method *me
         case TYPE_BUFFER: break;
         case TYPE_NAMED:
             type->decl = resolve(library, type->name, type->at, "type");
-            if (type->decl != nullptr && type->decl->kind == DECL_TABLE) {
+            if (type->decl != nullptr && (type->decl->kind == DECL_TABLE || type->decl->kind == DECL_UNION)) {
                 layout_table(type->decl);
                 type->size = type->decl->size;
                 type->align = 8;
@@ -585,7 +597,7 @@ bool check_library(struct library *library)
             layout_struct(decl);
         else if (decl->kind == DECL_RING)
             check_ring(decl);
-        else if (decl->kind == DECL_TABLE)
+        else if (decl->kind == DECL_TABLE || decl->kind == DECL_UNION)
             layout_table(decl);
         else if (decl->kind != DECL_PROTOCOL)
             check_values(decl);

@@ -153,7 +153,7 @@ struct facet {
 
 struct value { const char *name, *doc; struct span at; uint64_t number; bool negative; };
 
-enum decl_kind { DECL_CONST, DECL_ENUM, DECL_BITS, DECL_ERROR, DECL_STRUCT, DECL_PROTOCOL, DECL_RING, DECL_TABLE };
+enum decl_kind { DECL_CONST, DECL_ENUM, DECL_BITS, DECL_ERROR, DECL_STRUCT, DECL_PROTOCOL, DECL_RING, DECL_TABLE, DECL_UNION };
 enum openness { OPENNESS_OPEN, OPENNESS_AJAR, OPENNESS_CLOSED };
 
 struct decl {
@@ -167,11 +167,11 @@ struct decl {
     bool strict;
     struct value *values;    // ENUM, BITS, ERROR; CONST: values[0]
     unsigned value_count;
-    struct param *fields;    // STRUCT, TABLE
+    struct param *fields;    // STRUCT, TABLE, UNION
     unsigned field_count;
     struct type *slots;      // RING: TYPE_BYTES, or TYPE_VECTOR of what a slot holds
     unsigned size, align;    // STRUCT, TABLE; RING: of a slot
-    uint64_t bound;          // TABLE: bytes that it may grow to
+    uint64_t bound;          // TABLE: bytes that it may grow to; UNION: of the largest member
     struct span bound_at;
     int visiting;            // 1: being laid out, 2: done
     enum openness openness;  // PROTOCOL
@@ -231,7 +231,7 @@ bool is_struct(const struct type *type);                  // in C: structs and t
 bool is_view(const struct type *type);                    // bytes, string, vector
 bool is_typed_client(const struct type *type);
 bool is_ring(const struct type *type);
-bool is_table(const struct type *type);
+bool is_table(const struct type *type);                   // a table or a union
 bool is_variable(const struct type *type);                // out of line: a view or a table
 const char *handle_member(const struct type *type);       // ".h" for typed client ends, else ""
 char *view_type(const struct library *library, const struct type *type);
@@ -259,6 +259,7 @@ void put_events_client(struct out *o, const struct decl *protocol);
 void put_events_server(struct out *o, const struct decl *protocol);
 void put_comment(struct out *o, const char *indent, const char *doc);
 void put_table(struct out *o, const struct decl *table);     // gen_table.c
+void put_union(struct out *o, const struct decl *u);
 void put_ring(struct out *o, const struct decl *ring);       // gen_ring.c
 void put_valid(struct out *o, const char *name, const char *c, const struct plan *plan);
 size_t ring_bytes(const struct decl *ring);

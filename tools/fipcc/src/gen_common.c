@@ -51,7 +51,7 @@ const char *c_identifier(const char *name)
     return name;
 }
 
-bool is_table(const struct type *type) { return type->kind == TYPE_NAMED && type->decl->kind == DECL_TABLE; }
+bool is_table(const struct type *type) { return type->kind == TYPE_NAMED && (type->decl->kind == DECL_TABLE || type->decl->kind == DECL_UNION); }
 bool is_struct(const struct type *type) { return is_table(type) || (type->kind == TYPE_NAMED && type->decl->kind == DECL_STRUCT); }
 bool is_variable(const struct type *type) { return is_view(type) || is_table(type); }
 bool is_view(const struct type *type) { return type->kind == TYPE_BYTES || type->kind == TYPE_STRING || type->kind == TYPE_VECTOR; }

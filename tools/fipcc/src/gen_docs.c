@@ -29,7 +29,7 @@ static const char *form_text(const struct message *message)
 
 static void put_type(struct out *o, const struct decl *decl)
 {
-    static const char *const names[] = {"constant", "enum", "bits", "error", "struct", "protocol", "ring", "table"};
+    static const char *const names[] = {"constant", "enum", "bits", "error", "struct", "protocol", "ring", "table", "union"};
     put(o, "### %s `%s`\n\n", names[decl->kind], decl->name);
     put_doc(o, decl->doc);
     if (decl->kind == DECL_RING) {
@@ -37,8 +37,8 @@ static void put_type(struct out *o, const struct decl *decl)
         put(o, "One producer, one consumer: %llu %s. Shared Memory of %zu bytes; the first slot lies behind two lines of 64 bytes.\n\nC: `%s_create`, `struct %s_producer`, `struct %s_consumer`.\n",
             (unsigned long long)decl->slots->count, element == nullptr ? "bytes" : arena_printf("slots of `%s` (%u bytes each)", type_text(decl->library, element), decl->size), ring_bytes(decl),
             decl->prefix, decl->prefix, decl->prefix);
-    } else if (decl->kind == DECL_TABLE) {
-        put(o, "`struct %s`; may grow to %llu bytes. Every member may be absent.\n\n| number | member | type | |\n|---|---|---|---|\n", decl->prefix, (unsigned long long)decl->bound);
+    } else if (decl->kind == DECL_TABLE || decl->kind == DECL_UNION) {
+        put(o, decl->kind == DECL_UNION ? "`struct %s`, up to %llu bytes: one of its members.\n\n| number | member | type | |\n|---|---|---|---|\n" : "`struct %s`; may grow to %llu bytes. Every member may be absent.\n\n| number | member | type | |\n|---|---|---|---|\n", decl->prefix, (unsigned long long)decl->bound);
         for (unsigned i = 0; i < decl->field_count; i++)
             put(o, "| %u | `%s` | `%s` | %s |\n", i + 1, decl->fields[i].name, type_text(decl->library, decl->fields[i].type), decl->fields[i].doc != nullptr ? decl->fields[i].doc : "");
     } else if (decl->kind == DECL_STRUCT) {

@@ -262,6 +262,8 @@ void gen_header(const struct library *library, const char *path)
     for (unsigned i = 0; i < library->decl_count; i++)
         if (library->decls[i]->kind == DECL_TABLE)
             put_table(&o, library->decls[i]);
+        else if (library->decls[i]->kind == DECL_UNION)
+            put_union(&o, library->decls[i]);
     struct names seen = {};
     for (unsigned i = 0; i < library->decl_count; i++)
         for (unsigned j = 0; j < library->decls[i]->method_count; j++)

@@ -81,7 +81,7 @@ static void put_struct(struct out *o, const struct decl *decl)
 
 static void put_table_type(struct out *o, const struct decl *decl)
 {
-    put(o, "\"kind\": \"table\", \"bound\": \"%llu\", \"members\": {", (unsigned long long)decl->bound);
+    put(o, "\"kind\": \"%s\", \"bound\": \"%llu\", \"members\": {", decl->kind == DECL_UNION ? "union" : "table", (unsigned long long)decl->bound);
     for (unsigned i = 0; i < decl->field_count; i++)
         put(o, "%s\n        \"%u\": {\"name\": \"%s\", \"type\": \"%u %s\"}", i == 0 ? "" : ",", i + 1, decl->fields[i].name, decl->fields[i].offset, type_text(decl->library, decl->fields[i].type));
     put(o, "}");
@@ -175,7 +175,7 @@ void put_json(struct out *o, const struct library *library)
             put_struct(o, decl);
         else if (decl->kind == DECL_RING)
             put_ring_type(o, decl);
-        else if (decl->kind == DECL_TABLE)
+        else if (decl->kind == DECL_TABLE || decl->kind == DECL_UNION)
             put_table_type(o, decl);
         else
             put_values(o, decl);

@@ -85,6 +85,8 @@ void put_encode(struct out *o, const struct decl *protocol, const struct method 
         const char *name = param->c_name;
         if (is_table(type)) {
             put(o, "    %s fut_t_%s;\n    fut_v.%s = (uint32_t)%s_pack(&fut_t_%s, %s%s%s);\n", c_type(type), name, name, type->decl->prefix, name, server ? "&" : "", source, name);
+            if (type->decl->kind == DECL_UNION)
+                put(o, "    if (fut_v.%s == 0)\n        return FUT_ERR_ARGUMENT;\n", name);
             continue;
         }
         switch (type->kind) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// Tables: structs that may grow. In C a table is a struct whose first member, `has`, has a bit for each member that is
+// Tables and unions. Tables: structs that may grow. In C a table is a struct whose first member, `has`, has a bit for each member that is
 // there; that struct, cut behind its last member that is there, is what travels. A reader built before a member was
 // added ignores what lies behind the members it knows; one built after finds it absent.
 #include "fipcc.h"
@@ -76,4 +76,49 @@ void put_table(struct out *o, const struct decl *table)
     if (end != table->size)
         put(o, "    __builtin_memset((uint8_t *)to + %u, 0, %u);\n", end, table->size - end);
     put(o, "    to->has &= 0x%llxull;\n    return true;\n}\n\n", known);
+}
+
+// --- Unions: one of several members, by its number -----------------------------------------------------------------
+
+void put_union(struct out *o, const struct decl *u)
+{
+    const char *name = u->prefix;
+    put_comment(o, "", u->doc);
+    put(o, "enum {\n");
+    for (unsigned i = 0; i < u->field_count; i++)
+        put(o, "    %s_IS_%s = %u,\n", u->upper, upper(u->fields[i].name), i + 1);
+    put(o, "};\nstruct %s {\n    uint32_t is; // %s_IS_*\n    uint32_t zero;\n    union {\n", name, u->upper);
+    for (unsigned i = 0; i < u->field_count; i++) {
+        const struct type *type = u->fields[i].type;
+        char *dims = arena_printf("%s", "");
+        for (; type->kind == TYPE_ARRAY; type = type->element)
+            dims = arena_printf("%s[%llu]", dims, (unsigned long long)type->count);
+        put_comment(o, "        ", u->fields[i].doc);
+        put(o, "        alignas(8) %s %s%s;\n", c_type(type), u->fields[i].c_name, dims);
+    }
+    put(o, "    } as;\n};\nstatic_assert(sizeof(struct %s) == %u && offsetof(struct %s, as) == 8);\n", name, u->size, name);
+    put(o, "// For generated code: the image of the member that it is, and how long it is; 0: there is no such member.\n");
+    put(o, "static inline size_t %s_pack(struct %s *to, const struct %s *from)\n{\n    __builtin_memset(to, 0, sizeof *to);\n    to->is = from->is;\n    switch (from->is) {\n", name, name, name);
+    for (unsigned i = 0; i < u->field_count; i++) {
+        const struct param *member = &u->fields[i];
+        put(o, "    case %u:\n        __builtin_memcpy(&to->as.%s, &from->as.%s, sizeof to->as.%s);\n", i + 1, member->c_name, member->c_name, member->c_name);
+        put_zeroing(o, member);
+        put(o, "        return %u;\n", end_of(member));
+    }
+    put(o, "    default: return 0;\n    }\n}\n");
+    put(o, "static inline bool %s_unpack(struct %s *to, const void *from, size_t bytes)\n{\n    if (bytes < 8 || bytes > sizeof *to)\n        return false;\n", name, name);
+    put(o, "    __builtin_memset(to, 0, sizeof *to);\n    __builtin_memcpy(to, from, bytes);\n    if (to->zero != 0)\n        return false;\n    switch (to->is) {\n");
+    for (unsigned i = 0; i < u->field_count; i++) {
+        const struct param *member = &u->fields[i];
+        struct plan plan = plan_of_type(member->type);
+        put(o, "    case %u: {\n        if (bytes != %u)\n            return false;\n", i + 1, end_of(member));
+        if (member->type->size % 8 != 0)
+            put(o, "        if (fut_nonzero((const uint8_t *)to + %u, %u) != 0)\n            return false;\n", 8 + member->type->size, end_of(member) - 8 - member->type->size);
+        if (!plan_is_empty(&plan)) {
+            put(o, "        uint64_t fut_words[%u] = {};\n        __builtin_memcpy(fut_words, &to->as.%s, sizeof to->as.%s);\n", (plan.size + 7) / 8, member->c_name, member->c_name);
+            put_checks(o, "        ", "fut_words", &plan, "return false");
+        }
+        put(o, "        return true;\n    }\n");
+    }
+    put(o, "    default: return false;\n    }\n}\n\n");
 }

@@ -82,6 +82,15 @@ static struct body make_body(const struct message *message, bool greatest, uint6
             const struct decl *table = type->decl;
             unsigned length = variable == 0 ? 8 : table->size;
             uint8_t *at = body.data + body.length;
+            if (table->kind == DECL_UNION) {
+                unsigned j = variable == 0 ? 0 : table->field_count - 1;
+                fill(at + 8, table->fields[j].type, greatest);
+                length = 8 + ((table->fields[j].type->size + 7) & ~7u);
+                set(at, 4, j + 1);
+                set(body.data + param->offset, 4, length);
+                body.length += length;
+                continue;
+            }
             for (unsigned j = 0; variable != 0 && j < table->field_count; j++) {
                 fill(at + table->fields[j].offset, table->fields[j].type, greatest);
                 at[j / 8] |= (uint8_t)(1u << j % 8);
@@ -266,6 +275,42 @@ static void bad_table(struct test *t, struct vector v, const struct body *body, 
     }
 }
 
+// A union that is its last member.
+static void bad_union(struct test *t, struct vector v, const struct body *body, const struct param *param, unsigned at)
+{
+    const struct decl *u = param->type->decl;
+    const struct param *member = &u->fields[u->field_count - 1];
+    unsigned length = (unsigned)word_at(body, param->offset, 4);
+    struct plan plan = plan_of_type(member->type);
+    v.verdict = INVALID;
+    v.patch_at = param->offset;
+    v.patch_bytes = 4;
+    for (v.patch = 0; v.patch < 12; v.patch += v.patch == 0 ? 7 : v.patch == 7 ? 1 : 4)
+        if (v.patch != length)
+            add(t, v, "%s of %llu bytes", param->name, (unsigned long long)v.patch);
+    v.patch = length + 8;
+    add(t, v, "%s longer than its member", param->name);
+    v.patch = 0xfffffff8;
+    add(t, v, "%s of length 2^32 - 8", param->name);
+    v.patch_at = at;
+    v.patch = 0;
+    add(t, v, "%s that is nothing", param->name);
+    v.patch = u->field_count + 1;
+    add(t, v, "%s that is no member", param->name);
+    v.patch_at = at + 4;
+    v.patch = 1;
+    add(t, v, "%s: behind the number", param->name);
+    v.patch_bytes = 1;
+    for (unsigned j = 0; j < length - 8; j++) {
+        uint8_t zero = j < plan.size ? plan.zero[j] : 0xff;
+        if (zero == 0)
+            continue;
+        v.patch_at = at + 8 + j;
+        v.patch = word_at(body, v.patch_at, 1) | (uint8_t)(zero & -zero);
+        add(t, v, "%s: byte %u of the member", param->name, j);
+    }
+}
+
 static void bad_variable(struct test *t, struct vector v, const struct body *body)
 {
     const struct message *message = t->message;
@@ -275,8 +320,11 @@ static void bad_variable(struct test *t, struct vector v, const struct body *bod
         const struct param *param = &message->params[i];
         const struct type *type = param->type;
         if (is_table(type)) {
-            bad_table(t, v, body, param, at);
-            at += type->decl->size;
+            if (type->decl->kind == DECL_UNION)
+                bad_union(t, v, body, param, at);
+            else
+                bad_table(t, v, body, param, at);
+            at += (unsigned)word_at(body, param->offset, 4);
             continue;
         }
         if (!is_view(type))

@@ -276,18 +276,22 @@ static void compare_type(const char *name, const struct json *old, const struct 
                     report("source", "programs name it", "the field %s of %s was called %s", is->member[i].key, name, was->member[i].key);
         return;
     }
-    if (strcmp(text(old, "kind"), "table") == 0) {
+    if (strcmp(text(old, "kind"), "table") == 0 || strcmp(text(old, "kind"), "union") == 0) {
         const struct json *was = get(old, "members"), *is = get(new, "members");
-        if (!same(old, new, "bound"))
+        const char *what = text(old, "kind");
+        bool is_union = what[0] == 'u';
+        for (unsigned i = was->count; is_union && i < is->count; i++)
+            report("wire", "receivers built before refuse it; make a new union, and a new method for it", "the union %s has a new member %s", name, text(&is->member[i], "name"));
+        if (!is_union && !same(old, new, "bound"))
             report("wire", "receivers built before refuse what is longer, and both count with it", "the table %s may grow to %s bytes, and could to %s", name, text(new, "bound"), text(old, "bound"));
         for (unsigned i = 0; i < was->count; i++) {
             const struct json *a = &was->member[i], *b = get(is, a->key);
             if (!has(is, a->key))
-                report("wire", "members keep their places for ever; one that is no longer used stays", "the member %s of the table %s is gone", text(a, "name"), name);
+                report("wire", "members keep their places for ever; one that is no longer used stays", "the member %s of the %s %s is gone", text(a, "name"), what, name);
             else if (!same(a, b, "type"))
-                report("wire", "members keep their places and types for ever; add another one", "the member %s of the table %s lies differently", text(b, "name"), name);
+                report("wire", "members keep their places and types for ever; add another one", "the member %s of the %s %s lies differently", text(b, "name"), what, name);
             else if (!same(a, b, "name"))
-                report("source", "programs name it", "the member %s of the table %s was called %s", text(b, "name"), name, text(a, "name"));
+                report("source", "programs name it", "the member %s of the %s %s was called %s", text(b, "name"), what, name, text(a, "name"));
         }
         return;
     }

@@ -403,12 +403,12 @@ static void parse_ring(struct parser *p, struct decl *decl)
     expect(p, ';', "the ring");
 }
 
-// table NAME { 1: name TYPE; ... }, with :BYTES behind the name where it may grow to more than the usual.
+// table NAME { 1: name TYPE; ... } and union NAME { ... }; a table with :BYTES behind the name where it may grow to more than the usual.
 static void parse_table(struct parser *p, struct decl *decl)
 {
     decl->bound = 256;
     decl->bound_at = decl->at;
-    if (accept(p, ':')) {
+    if (decl->kind == DECL_TABLE && accept(p, ':')) {
         decl->bound_at = peek(p)->at;
         decl->bound = number(p, "the bytes that the table may grow to");
     }
@@ -420,7 +420,7 @@ static void parse_table(struct parser *p, struct decl *decl)
         struct param *field = &decl->fields[decl->field_count];
         *field = (struct param){.doc = peek(p)->doc, .number_at = peek(p)->at};
         if (peek(p)->kind == TOKEN_NAME)
-            expected(p, "members of a table are numbered: `1: name TYPE;`", "the number of a member");
+            expected(p, "members are numbered: `1: name TYPE;`", "the number of a member");
         else
             field->number = number(p, "the number of a member");
         expect(p, ':', "the number");
@@ -642,7 +642,7 @@ static void add_decl(struct library *library, struct decl *decl)
 
 static void parse_decl(struct parser *p)
 {
-    static const char *const words[] = {"const", "enum", "bits", "error", "struct", "table", "ring", "protocol", "open", "ajar", "closed", "using", "library"};
+    static const char *const words[] = {"const", "enum", "bits", "error", "struct", "table", "union", "ring", "protocol", "open", "ajar", "closed", "using", "library"};
     struct decl *decl = arena_alloc(sizeof *decl);
     const struct token *t = peek(p);
     decl->doc = t->doc;
@@ -668,10 +668,8 @@ static void parse_decl(struct parser *p)
         decl->kind = DECL_RING;
     } else if (accept_word(p, "table")) {
         decl->kind = DECL_TABLE;
-    } else if (is_word(t, "union")) {
-        error_at(t->at, "use a table of which one member is there, or a method for each case", "unions are not there");
-        p->failed = true;
-        return;
+    } else if (accept_word(p, "union")) {
+        decl->kind = DECL_UNION;
     } else if (is_word(t, "protocol")) {
         error_at(t->at, "write `open protocol` (unknown methods get an error), `ajar` or `closed`", "a protocol must say what an unknown method gets");
         p->failed = true;
@@ -703,7 +701,8 @@ static void parse_decl(struct parser *p)
     case DECL_ERROR: parse_values(p, decl); break;
     case DECL_STRUCT: parse_struct(p, decl); break;
     case DECL_RING: parse_ring(p, decl); break;
-    case DECL_TABLE: parse_table(p, decl); break;
+    case DECL_TABLE:
+    case DECL_UNION: parse_table(p, decl); break;
     case DECL_PROTOCOL: parse_protocol(p, decl); break;
     }
     if (!p->failed)
