@@ -567,7 +567,8 @@ static void put_call(struct out *o, const struct decl *protocol, const struct me
         const struct param *param = &method->request.params[j];
         const struct type *type = param->type;
         if (type->kind == TYPE_ARRAY || is_struct(type)) {
-            put(o, "    static uint64_t in%u[%u];\n", j, type->size / 8 + 1);
+            // A union is at least something.
+            put(o, "    static uint64_t in%u[%u]%s;\n", j, type->size / 8 + 1, is_table(type) && type->decl->kind == DECL_UNION ? " = {1}" : "");
             list = arena_printf("%s, (const void *)in%u", list, j);
         } else if (type->kind == TYPE_CAP) {
             list = arena_printf(type->optional ? "%s, %s{}" : "%s, %s{session}", list,
