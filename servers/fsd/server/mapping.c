@@ -17,7 +17,8 @@
 #include "server/server.h"
 
 #define PAGE ((uint64_t)FUT_PAGE_SIZE)
-#define MANY 256u // mappings that nobody uses are looked for when there are so many
+#define MANY 256u   // mappings that nobody uses are looked for when there are so many
+#define MOST 16384u // mapped files of all programs together: each costs fsd kernel memory
 
 struct mapping {
     struct cache_memory cache;
@@ -75,6 +76,9 @@ fs_error mapping_of(struct node *n, fut_handle_t *memory) {
     }
     if (mapping_count >= MANY) {
         (void)mapping_reap();
+    }
+    if (mapping_count >= MOST) {
+        return FS_TOO_MANY_FILES;
     }
     m = calloc(1, sizeof *m);
     if (!m) {
