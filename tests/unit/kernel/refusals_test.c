@@ -38,6 +38,28 @@ static void rights_only_shrink(void)
     EQUAL(S(client.thread, CAP_MINT, bare, FUT_RIGHT_READ), FUT_ERR_RIGHTS);
 }
 
+static void all_rights_that_a_call_needs_are_needed(void)
+{
+    fut_handle_t paged = made(S(server.thread, MEMORY_PAGED, FUT_PAGE_SIZE, channel, 1)), from = made(S(server.thread, MEMORY_CREATE, FUT_PAGE_SIZE, 0));
+    fut_handle_t half = made(S(server.thread, CAP_MINT, from, ~FUT_RIGHT_WRITE)), other = made(S(server.thread, CAP_MINT, from, ~FUT_RIGHT_READ));
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 0, half, 0, FUT_PAGE_SIZE), FUT_ERR_RIGHTS);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 0, other, 0, FUT_PAGE_SIZE), FUT_ERR_RIGHTS);
+    EQUAL(S(server.thread, MEMORY_SUPPLY, paged, 0, from, 0, FUT_PAGE_SIZE), 0);
+}
+
+static void a_revoke_takes_all_that_was_derived(void)
+{
+    fut_handle_t event = made(S(client.thread, EVENT_CREATE)), copy[12];
+    for (unsigned i = 0; i < 12; i++) // a tree: each third one is made from the event itself
+        copy[i] = i % 3 ? give(server.task, i % 3 == 1 ? client.task : server.task, copy[i - 1], FUT_RIGHTS_ALL)
+                        : made(S(client.thread, CAP_MINT, event, FUT_RIGHTS_ALL));
+    check_invariants();
+    EQUAL(S(client.thread, CAP_REVOKE, event), 0);
+    for (unsigned i = 0; i < 12; i++)
+        CHECK(!cap_lookup(i % 3 ? &server.task->caps : &client.task->caps, copy[i]));
+    EQUAL(S(client.thread, EVENT_SIGNAL, event, 1), 0);
+}
+
 static void other_tasks_tables_need_the_right(void)
 {
     fut_handle_t event = made(S(server.thread, EVENT_CREATE));
@@ -333,7 +355,8 @@ static void an_interrupt_has_one_owner_with_the_right(void)
 int main(void)
 {
     static const struct test_case cases[] = {
-        T(a_handle_cannot_be_guessed), T(rights_only_shrink), T(other_tasks_tables_need_the_right), T(ipc_needs_the_right),
+        T(a_handle_cannot_be_guessed), T(rights_only_shrink), T(all_rights_that_a_call_needs_are_needed),
+        T(a_revoke_takes_all_that_was_derived), T(other_tasks_tables_need_the_right), T(ipc_needs_the_right),
         T(transfer_needs_the_right), T(a_message_that_does_not_fit_is_refused), T(only_calls_lend_and_only_what_they_say),
         T(a_live_session_cannot_be_acknowledged_away), T(an_event_has_one_channel), T(accounts_hold_at_every_level),
         T(who_is_served_pays_for_its_sessions), T(nothing_is_writable_and_executable),
