@@ -29,6 +29,7 @@ mtype = { USER, WAITING, KERNEL, HALTED };
 mtype state[CPUS] = KERNEL;  // where the CPU is
 bool lock = false;
 byte holder = 255;
+byte starving = 255;
 bool waiting[CPUS], idle[CPUS], ipi[CPUS], flush[CPUS], gone[CPUS], request[CPUS];
 bool still[CPUS];            // ghost: by the holder of the lock
 bool current[CPUS];          // has a thread to run
@@ -42,19 +43,31 @@ inline got_lock(me)
     holder = me;
 }
 
-// lock_try or lock_wait. In lock_wait the registers are saved and wishes are served.
-inline take_lock(me)
+// lock_wait. The registers are saved and wishes are served. Whoever loses patience says so; the others stand back.
+inline wait_for_lock(me)
 {
-    if
-    :: atomic { !lock -> lock = true; got_lock(me); state[me] = KERNEL }
-    :: else ->
         atomic { state[me] = WAITING; waiting[me] = true }
         do
+        :: atomic { starving == 255 && lock -> starving = me }
+           k = 0;
+           do
+           :: k < CPUS ->
+               if
+               :: k != me && !idle[k] && !waiting[k] -> ipi[k] = true
+               :: else
+               fi;
+               k++
+           :: else -> break
+           od
 #ifndef NO_SERVE
         :: atomic { request[me] -> request[me] = false }
 #endif
-        :: atomic { !lock -> lock = true; got_lock(me); break }
+        :: atomic { !lock && (starving == 255 || starving == me) -> lock = true; got_lock(me); break }
         od;
+        if
+        :: starving == me -> starving = 255
+        :: else
+        fi;
         atomic { waiting[me] = false; still[me] = false; state[me] = KERNEL }
         if
         :: flush[me] -> atomic { flush[me] = false; tlb[me] = false }
@@ -64,6 +77,14 @@ inline take_lock(me)
         :: gone[me] -> gone[me] = false
         :: else
         fi
+}
+
+// lock_try, or else lock_wait.
+inline take_lock(me)
+{
+    if
+    :: atomic { !lock -> lock = true; got_lock(me); state[me] = KERNEL }
+    :: else -> wait_for_lock(me)
     fi
 }
 
@@ -183,6 +204,10 @@ user:
     :: current[me] -> goto entered
     fi;
     take_lock(me);
+    if
+    :: starving != 255 -> drop_lock(me); wait_for_lock(me) // kernel_ipi
+    :: else
+    fi;
     goto after_entry;
 entered:
     take_lock(me);
