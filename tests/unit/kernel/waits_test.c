@@ -171,6 +171,36 @@ static void a_wait_takes_what_it_waits_for(void)
     EQUAL(value, 2);
 }
 
+static void what_is_ready_when_it_is_added_wakes(void)
+{
+    fut_handle_t event = made(S(server.thread, EVENT_CREATE)), set = made(S(server.thread, WAITSET_CREATE));
+    fut_handle_t theirs = give(client.task, server.task, set, FUT_RIGHTS_ALL);
+    EQUAL(S(client.thread, WAITSET_WAIT, theirs, SCRATCH, 4, FUT_FOREVER), SYS_BLOCKED);
+    EQUAL(S(server.thread, EVENT_SIGNAL, event, 2), 0);
+    EQUAL(S(server.thread, WAITSET_ADD, set, event, 2, 9), 0);
+    EQUAL(waits(client.thread), false);
+    run_as(client.thread);
+    EQUAL(client.thread->arch.value, 1);
+}
+
+static void a_buffer_outlives_its_mapping(void)
+{
+    fut_handle_t space = give(client.task, root, client.h_space, FUT_RIGHTS_ALL);
+    struct thread *second = user_thread(&client, 1);
+    EQUAL(S(client.thread, SPACE_UNMAP, space, IPC_BUFFER, 16 * FUT_IPC_BUFFER_SIZE), 0);
+    check_invariants();
+    second->ipc->body[0] = 1; // the kernel writes there
+    struct page *p = second->ipc_page[0];
+    EQUAL(p->pins, 1);
+    sys(second, FUT_SYS_THREAD_EXIT, 0, 0, 0, 0, 0, 0, nullptr);
+    object_reap();
+    check_invariants();
+    EQUAL(p->pins, 0);
+    uint64_t free = pages_free;
+    EQUAL(S(root_thread, TASK_DESTROY, client.h_task), 0);
+    CHECK(pages_free > free);
+}
+
 static void an_interruption_ends_a_wait_now_or_before(void)
 {
     fut_handle_t event = made(S(client.thread, EVENT_CREATE));
@@ -446,7 +476,7 @@ int main(void)
         T(a_waiting_server_hears_that_a_caller_is_gone), T(a_waiting_server_hears_a_cancel),
         T(a_cancel_goes_to_who_holds_the_reply), T(a_moved_reply_answers), T(a_new_server_leaves_the_rest_to_who_waits),
         T(an_answer_ends_the_deadline), T(the_first_deadline_comes_first), T(a_server_runs_at_its_callers_priority),
-        T(a_wait_takes_what_it_waits_for), T(an_interruption_ends_a_wait_now_or_before), T(a_suspended_thread_stays_where_it_is),
+        T(a_wait_takes_what_it_waits_for), T(what_is_ready_when_it_is_added_wakes), T(a_buffer_outlives_its_mapping), T(an_interruption_ends_a_wait_now_or_before), T(a_suspended_thread_stays_where_it_is),
         T(equals_take_turns), T(a_task_ends_with_its_last_thread), T(a_wake_reaches_its_word_only), T(an_upcall_is_not_interrupted),
         T(a_copied_page_is_shown_everywhere), T(a_mapping_that_is_cut_shows_the_same), T(a_copy_does_not_follow_the_kernels_writes),
         T(a_page_that_is_there_is_not_replaced), T(what_is_written_again_is_dirty_again), T(who_asked_for_a_page_may_go),
