@@ -46,9 +46,9 @@ static inline struct event *plain_event(struct thread *t, uint64_t h, uint32_t r
 // schedule(). Where the payer has a Schedule settle_ticks is 0.
 static inline bool simple(const struct cpu *cpu, const struct thread *next)
 {
-    const struct thread *payer = cpu->payer;
-    return !next->attention && !next->caller && !next->schedule && cpu->slice_end != FUT_FOREVER && payer &&
-           payer->counter_ticks < payer->settle_ticks && !object_reap_pending();
+    const struct thread *payer = cpu->payer; // somebody runs: somebody pays
+    return !next->attention && !next->caller && !next->schedule && cpu->slice_end != FUT_FOREVER &&
+           payer->counter_ticks < payer->settle_ticks;
 }
 
 // To the one waiter, if it is more urgent than this thread and all that are ready. (With several CPUs the scheduler chooses
@@ -69,7 +69,6 @@ SWITCHES static struct light signal_switch(struct event *e, uint64_t bits)
     e->object.refs--;
     arch_sys_result(&w->arch, FUT_OK, got);
     w->state = FUT_THREAD_RUNNABLE;
-    list_init(first);
     list_insert(&cpu->queue[t->priority], &t->queue.link); // overtaken: it goes on before its equals
     t->queued = true;
     t->cpu = 0;
@@ -100,8 +99,7 @@ SWITCHES static struct light wait_switch(struct event *e, uint64_t mask, uint64_
     if (unlikely(!simple(cpu, next)))
         return DECLINED;
     q->next = first->next;
-    first->next->prev = q;
-    list_init(first);
+    first->next->prev = q; // what runs is in no list: its own links are written before they are read again
     next->queued = false;
     if (q->next == q)
         cpu->ready &= ~(1ull << top);
@@ -146,8 +144,7 @@ ARCH_LIGHT struct light light_yield(void)
     if (unlikely(!simple(cpu, next)))
         return DECLINED;
     q->next = first->next;
-    first->next->prev = q;
-    list_init(first);
+    first->next->prev = q; // what runs is in no list: its own links are written before they are read again
     next->queued = false;
     list_append(q, &t->queue.link);
     t->queued = true;

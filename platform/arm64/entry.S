@@ -244,12 +244,8 @@ light_done:
     stp     x16, x17, [sp, #THREAD_SP]
     str     x13, [sp, #THREAD_FLAGS]
     str     w8, [sp, #THREAD_PARTIAL]   // the operation is not 0
-    str     x9, [sp, #72]               // tag: what the caller lends is looked up by it
-    stp     x11, x12, [sp, #88]
-    mov     x20, sp                     // the arguments of preserve_none: x20..x28, x0..x7
-    mov     x21, x8
-    mov     x22, x9
-    mov     x23, x10
+    stp     x8, x9, [sp, #64]           // control, and the tag: what the caller lends is looked up by it
+    mov     x20, sp                     // the arguments of preserve_none: x20..x28, x0..x7, x10..x14, x9
     mrs     x16, tpidr_el1
     ldr     x16, [x16, #CPU_STACK_TOP]
     mov     sp, x16
@@ -267,15 +263,15 @@ arm64_ipc_slow:
     stp     x2, x3, [x20, #16]
     stp     x4, x5, [x20, #32]
     stp     x6, x7, [x20, #48]
-    stp     x21, x22, [x20, #64]
-    str     x23, [x20, #80]
+    stp     x10, x11, [x20, #80]
+    str     x12, [x20, #96]
     mov     x29, xzr
     mov     x0, x20
-    mov     x1, x21
+    ldr     x1, [x20, #64]
     bl      arm64_ipc_saved
     b       leave
 
-    // To the thread in x20, which waited in IPC, with the message in x0..x7 and x21..x23.
+    // To the thread in x20, which waited in IPC, with the message in x0..x7, x9 and x10, and control in x21.
     .globl  arm64_ipc_exit
 arm64_ipc_exit:
     ldr     w16, [x20, #THREAD_PARTIAL]
@@ -290,9 +286,8 @@ arm64_ipc_exit:
     ldr     x18, [x17, #CPU_FP_OWNER]
     ldr     w16, [x17, #CPU_FP_ON]
     cmp     x18, x20
-    cset    w18, eq
-    cmp     w16, w18
-    b.ne    2f
+    b.eq    2f
+    cbnz    w16, 4f
 1:  ldp     x16, x18, [x20, #THREAD_SP]
     ldr     x17, [x20, #THREAD_FLAGS]
     msr     sp_el0, x16
@@ -300,25 +295,26 @@ arm64_ipc_exit:
     msr     spsr_el1, x17
     mov     sp, x20
     mov     x8, x21
-    mov     x9, x22
-    mov     x10, x23
     drop_lock x30
     adr     x30, zeros
     ldp     x11, x12, [x30]
     zero_rest
     eret
-2:  str     w18, [x17, #CPU_FP_ON]
-    neg     x18, x18
-    and     x18, x18, #3 << 20
-    msr     cpacr_el1, x18
+2:  cbnz    w16, 1b
+    mov     w16, #3 << 20               // its own FP/SIMD state is in the registers
+    str     w16, [x17, #CPU_FP_ON]      // not 0
+    msr     cpacr_el1, x16
+    b       1b
+4:  str     wzr, [x17, #CPU_FP_ON]
+    msr     cpacr_el1, xzr
     b       1b
     // All its registers are wanted: the message goes into the saved ones.
 3:  stp     x0, x1, [x20, #0]
     stp     x2, x3, [x20, #16]
     stp     x4, x5, [x20, #32]
     stp     x6, x7, [x20, #48]
-    stp     x21, x22, [x20, #64]
-    stp     x23, xzr, [x20, #80]
+    stp     x21, x9, [x20, #64]
+    stp     x10, xzr, [x20, #80]
     str     xzr, [x20, #96]
     mov     x0, x20
     b       leave
@@ -489,13 +485,15 @@ switch_thread:
     ldr     x4, [x1, #CPU_FP_OWNER]
     ldr     w5, [x1, #CPU_FP_ON]
     cmp     x4, x0
-    cset    w4, eq
-    cmp     w4, w5
-    b.eq    restore
-    str     w4, [x1, #CPU_FP_ON]    // FP/SIMD traps unless the registers are this thread's
-    neg     x4, x4
-    and     x4, x4, #3 << 20
-    msr     cpacr_el1, x4
+    b.eq    4f
+    cbz     w5, restore
+    str     wzr, [x1, #CPU_FP_ON]   // FP/SIMD traps unless the registers are this thread's
+    msr     cpacr_el1, xzr
+    b       restore
+4:  cbnz    w5, restore
+    mov     w5, #3 << 20
+    str     w5, [x1, #CPU_FP_ON]    // not 0
+    msr     cpacr_el1, x5
     b       restore
 
     .balign 16

@@ -151,6 +151,10 @@ void cpu_init(struct cpu *c)
     if (x86_features.xsave) {
         cr4 |= 1u << 18;                                  // OSXSAVE
     }
+    if (!(seven.b & 1)) {
+        panic("this CPU has no FSGSBASE: IvyBridge or later is needed (QEMU: -cpu max)");
+    }
+    cr4 |= 1u << 16;                                      // FSGSBASE
     WRITE_CR(4, cr4);
     fp_init();
 

@@ -44,32 +44,31 @@ resume_same:
     sysretq
 
     // Another thread than the one that came in: its TLS register, and whether its FP state is in place.
-    // FSGSBASE stays off: the kernel then always knows a thread's FS base, and the user's GS base is always 0,
-    // which costs less at a switch than reading and writing both.
+    // A thread's FS base is what it told the kernel, and its GS base is 0. It can change both with instructions of its
+    // own, but only until the next switch, and the thread that comes after it does not notice: they are written here
+    // without a look.
 switch_thread:
     mov %rax, %gs:CPU_THREAD
-    mov %rax, %rbx
-    // Written even if it is the same value: a program that loads a selector into fs changes the base, and the
-    // thread that comes after it must not notice.
-    mov T_TLS(%rbx), %rax
-    mov %rax, %gs:CPU_TLS
-    mov %rax, %rdx
-    shr $32, %rdx
-    mov $0xc0000100, %ecx       // MSR_FS_BASE
-    wrmsr
-    mov %rbx, %rax
+    mov T_TLS(%rax), %rbx
+    mov %rbx, %gs:CPU_TLS
+    wrfsbase %rbx
+    xor %ebx, %ebx
+    swapgs
+    wrgsbase %rbx
+    swapgs
     cmp %rax, %gs:CPU_FP_OWNER
-    setne %cl
-    cmp %cl, %gs:CPU_FP_TRAP
-    je resume_same
-    mov %cl, %gs:CPU_FP_TRAP
-    test %cl, %cl
-    jz 2f
-    mov %cr0, %rdx
+    je 3f
+    cmpb $0, %gs:CPU_FP_TRAP
+    jne resume_same
+    mov %cr0, %rdx                  // another thread's state is in the registers
     or $8, %rdx
     mov %rdx, %cr0
+    movb $1, %gs:CPU_FP_TRAP
     jmp resume_same
-2:  clts
+3:  cmpb $0, %gs:CPU_FP_TRAP
+    je resume_same
+    clts
+    movb $0, %gs:CPU_FP_TRAP
     jmp resume_same
 
 resume_full:

@@ -439,18 +439,10 @@ void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_s
         "jne 5f\n\t"
         "mov %%r11, " CPU(THREAD) "\n\t"
         "mov %%rcx, %%r10\n\t"
-        // The FS base, always (see switch_thread). The three registers of wrmsr carry message parts.
+        // The FS base, always, and no GS base (see switch_thread).
         "mov " R(TLS) ", %%rbp\n\t"
         "mov %%rbp, " CPU(TLS) "\n\t"
-        "mov %%rax, %%rbx\n\t"
-        "mov %%rdx, %%rsp\n\t"
-        "mov %%rbp, %%rax\n\t"
-        "mov %%rbp, %%rdx\n\t"
-        "shr $32, %%rdx\n\t"
-        "mov %[fs_base], %%ecx\n\t"
-        "wrmsr\n\t"
-        "mov %%rbx, %%rax\n\t"
-        "mov %%rsp, %%rdx\n\t"
+        "wrfsbase %%rbp\n\t"
         "cmp %%r11, " CPU(FP_OWNER) "\n\t"
         "je 4f\n\t"
         "cmpb $0, " CPU(FP_TRAP) "\n\t"
@@ -463,6 +455,7 @@ void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_s
         "mov " R(FLAGS) ", %%r11\n\t"
         DROP_LOCK
         "swapgs\n\t"
+        "wrgsbase %%rbx\n\t"
         "sysretq\n"
         "6:\n\t" // another thread's state is in the registers
         "mov %%cr0, %%rbp\n\t"
@@ -495,5 +488,5 @@ void x86_way_call(void), x86_way_reply_recv(void), x86_way_null(void), x86_way_s
         "mov " CPU(STACK_TOP) ", %%rsp\n\t"
         "jmp x86_resume"
         :
-        : [fs_base] "i"(MSR_FS_BASE));
+        :);
 }
