@@ -106,6 +106,8 @@ long posix_local_target(const struct posix_name *name, struct fut_bytes *abstrac
 // --- Making them -----------------------------------------------------------------------------------------------
 long posix_net_errno(fut_status_t status)
 {
+    if (status == FUT_ERR_FACET) // a Network or Control that was narrowed
+        return -EPERM;
     return status == FUT_ERR_PEER_CLOSED || status == FUT_ERR_RESTARTED ? -ECONNRESET : posix_errno(status);
 }
 
