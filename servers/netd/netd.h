@@ -53,6 +53,17 @@ uint8_t *pool_rings(unsigned nic);  // RING_AREA bytes
 uint8_t *pool_receive_buffer(unsigned n);
 #define RING_AREA (128u << 10)
 
+// lwIP reads an ARP frame's fields before it knows that they are there. Ethernet's frames have 60 bytes at least; a device
+// may leave out what they are filled up with.
+#define FRAME_MIN 60u
+static inline uint32_t frame_fill_up(uint8_t *frame, uint32_t bytes)
+{
+    if (bytes >= FRAME_MIN)
+        return bytes;
+    memset(frame + bytes, 0, FRAME_MIN - bytes);
+    return FRAME_MIN;
+}
+
 // --- nic.c ----------------------------------------------------------------------------------------------
 void nic_start(void);               // helpers that look for devices
 void nic_news(unsigned n);

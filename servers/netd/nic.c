@@ -100,8 +100,9 @@ static void receive(struct nic *n, const struct nic_entry *e)
         return;
     }
     b->pbuf.custom_free_function = buffer_free;
-    struct pbuf *p = pbuf_alloced_custom(PBUF_RAW, (uint16_t)e->bytes, PBUF_REF, &b->pbuf,
-                                         pool_receive_buffer(b->number) + NIC_HEADROOM, RECEIVE_BYTES - NIC_HEADROOM);
+    uint8_t *frame = pool_receive_buffer(b->number) + NIC_HEADROOM;
+    uint32_t bytes = frame_fill_up(frame, e->bytes);
+    struct pbuf *p = pbuf_alloced_custom(PBUF_RAW, (uint16_t)bytes, PBUF_REF, &b->pbuf, frame, RECEIVE_BYTES - NIC_HEADROOM);
     if (free_buffers < KEPT_MIN) { // programs read too slowly: this buffer must not wait for them
         struct pbuf *copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
         pbuf_free(p);

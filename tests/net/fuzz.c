@@ -103,6 +103,12 @@ static struct socket *open_socket(uint16_t family, uint8_t type, uint16_t protoc
 
 static void feed(const uint8_t *data, size_t n)
 {
+    static uint8_t short_frame[FRAME_MIN];
+    if (n != 0 && n < FRAME_MIN) { // as netd's receive does
+        memcpy(short_frame, data, n);
+        data = short_frame;
+        n = frame_fill_up(short_frame, (uint32_t)n);
+    }
     struct pbuf *p = n != 0 && n <= 2000 ? pbuf_alloc(PBUF_RAW, (u16_t)n, PBUF_RAM) : nullptr;
     if (!p)
         return;
