@@ -48,7 +48,7 @@ static inline bool simple(const struct cpu *cpu, const struct thread *next)
 {
     const struct thread *payer = cpu->payer; // somebody runs: somebody pays
     return !next->attention && !next->caller && !next->schedule && cpu->slice_end != FUT_FOREVER &&
-           payer->counter_ticks < payer->settle_ticks;
+           payer->counter_ticks < payer->settle_ticks && !object_reap_pending();
 }
 
 // To the one waiter, if it is more urgent than this thread and all that are ready. (With several CPUs the scheduler chooses
