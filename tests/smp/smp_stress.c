@@ -105,6 +105,12 @@ static struct worker *start(void (*run)(struct worker *), uint64_t mask, fut_han
     return w;
 }
 
+static void forget(struct worker *w)
+{
+    fut_cap_delete(w->thread);
+    w->used = false;
+}
+
 static void nap(uint64_t ns)
 {
     static fut_handle_t never;
@@ -114,10 +120,13 @@ static void nap(uint64_t ns)
     (void)fut_event_wait(never, 1, fut_clock() + ns, 0, &bits);
 }
 
-static void forget(struct worker *w)
+// Long enough for a CPU that an emulator does not run just now.
+static void stands_still(const struct worker *w, const char *what)
 {
-    fut_cap_delete(w->thread);
-    w->used = false;
+    uint64_t before = w->count;
+    nap(3000000);
+    if (w->count != before)
+        fail(what, (int64_t)(w->count - before));
 }
 
 static void kill(struct worker *w)
@@ -125,11 +134,7 @@ static void kill(struct worker *w)
     fut_status_t status = fut_thread_destroy(w->thread);
     if (status != FUT_OK && status != FUT_ERR_STATE)
         fail("destroying a thread", status);
-    uint64_t before = w->count;
-    for (unsigned i = 0; i < 2000; i++)
-        __asm__ volatile("" : : : "memory");
-    if (w->count != before)
-        fail("a dead thread goes on", (int64_t)w->count);
+    stands_still(w, "a dead thread goes on");
     forget(w);
 }
 
@@ -345,7 +350,6 @@ static void start_and_kill(struct worker *w, fut_handle_t event)
         nap(50000);
     if (r & 128) {
         check(fut_thread_suspend(v->thread), "suspending");
-        uint64_t before = v->count;
         struct fut_regs regs;
         check(fut_thread_get(v->thread, &regs), "registers");
 #ifdef __aarch64__
@@ -355,10 +359,7 @@ static void start_and_kill(struct worker *w, fut_handle_t event)
 #endif
         if (sp < (uint64_t)v->stack || sp > (uint64_t)v->stack + STACK)
             fail("a stack pointer is wrong", (int64_t)sp);
-        for (unsigned i = 0; i < 2000; i++)
-            __asm__ volatile("" : : : "memory");
-        if (v->count != before)
-            fail("a suspended thread goes on", (int64_t)(v->count - before));
+        stands_still(v, "a suspended thread goes on");
         if (r & 256)
             (void)!fut_thread_set(v->thread, &regs);
         check(fut_thread_resume(v->thread), "resuming");
