@@ -59,7 +59,7 @@ static void write_file(const char *text)
 void network_changed(void)
 {
     uint64_t now;
-    struct socket_address_view servers;
+    struct netctl_address_view servers;
     struct fut_string domain;
     if (posixd.netctl.h == 0 || netctl_control_general(posixd.netctl, &now, nullptr, nullptr) != FUT_OK || now == generation)
         return;
