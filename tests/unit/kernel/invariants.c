@@ -79,6 +79,8 @@ static void visit_thread(struct thread *t)
         return;
     }
     ref(&t->space->object);
+    if (t->work)
+        ref(t->work);
     CHECK(list_has(&t->task->threads, &t->in_task));
     if (t->fault_session)
         handle(&t->fault_session->object);
