@@ -53,6 +53,8 @@ long posix_fd_close(unsigned fd)
         return -EBADF;
     }
     struct posix_fd old = *f;
+    if (old.hints & FD_POLLED)
+        posix_epoll_forget(fd);
     f->handle = 0;
     f->watch = 0;
     f->poll = 0;
@@ -71,6 +73,7 @@ static long copy_entry(unsigned fd, struct posix_fd *copy)
     *copy = *f;
     copy->watch = f->watch == POSIX_ALWAYS_READY ? POSIX_ALWAYS_READY : 0;
     copy->poll = 0;
+    copy->hints &= (uint8_t)~FD_POLLED;
     return posix_errno(fut_cap_mint(f->handle, FUT_RIGHTS_ALL, &copy->handle));
 }
 
@@ -97,6 +100,8 @@ long posix_dup_to(unsigned fd, unsigned to, bool cloexec)
     copy.cloexec = cloexec;
     posix_lock();
     struct posix_fd old = posix.fd[to];
+    if (old.handle != 0 && (old.hints & FD_POLLED))
+        posix_epoll_forget(to);
     posix.fd[to] = copy;
     posix_unlock();
     if (old.handle != 0)

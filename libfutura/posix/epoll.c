@@ -4,8 +4,9 @@
 // that all who share the description map, of what belongs to each entry. So adding, waiting and removing are done here,
 // and fork, exec and dup share the set as on Linux. Edges and one-shots are the WaitSet's (FUT_WAITSET_EDGE, _ONCE).
 //
-// An entry stands for a descriptor number and the file that it named, as on Linux. A file that is closed everywhere
-// shows no readiness any more, so its entry is silent; it is replaced when its process adds the number again.
+// An entry stands for a descriptor number and the file that it named, as on Linux. It goes when the process that added it
+// closes the number, also where the file is open elsewhere (Linux keeps it until then). A file that is closed everywhere
+// shows no readiness any more, so what is left of others is silent.
 //
 // What is in the table was written by whoever shares it: it is read like program memory, and believed only as far as
 // it is this program's own business.
@@ -117,6 +118,29 @@ static struct poll_entry *find(struct poll_table *t, uint32_t fd, uint64_t file,
     return nullptr;
 }
 
+static void remove_entry(const struct posix_pollset *s, struct poll_entry *e)
+{
+    (void)fut_waitset_remove(s->set, key_of((uint32_t)(e - s->table->entry), e));
+    e->generation++;
+}
+
+// At once: its server hears of the closing later, and until then the Event may show what nobody wants to know any more.
+void posix_epoll_forget(unsigned fd)
+{
+    for (unsigned i = 0; i < POSIX_POLLSETS; i++) {
+        const struct posix_pollset *s = &posix.polls[i];
+        if (!s->taken || s->set == 0 || s->table == nullptr)
+            continue;
+        lock(s->table);
+        for (uint32_t k = 0; k < s->table->used && k < ENTRIES; k++) {
+            struct poll_entry *e = &s->table->entry[k];
+            if ((e->generation & 1) && e->fd == fd && e->pid == posix_pid())
+                remove_entry(s, e);
+        }
+        unlock(s->table);
+    }
+}
+
 static struct poll_entry *free_entry(struct poll_table *t)
 {
     for (uint32_t i = 0; i < t->used && i < ENTRIES; i++)
@@ -131,12 +155,6 @@ static long arm(const struct posix_pollset *s, struct poll_entry *e, struct posi
     uint64_t flags = (e->events & EPOLLET ? FUT_WAITSET_EDGE : 0) | (e->events & EPOLLONESHOT ? FUT_WAITSET_ONCE : 0);
     struct fut_result r = fut_syscall(FUT_SYS_WAITSET_ADD, s->set, f->watch, posix_poll_mask(f, e->events), key_of(index, e), flags, 0);
     return posix_errno((fut_status_t)r.status);
-}
-
-static void remove_entry(const struct posix_pollset *s, struct poll_entry *e)
-{
-    (void)fut_waitset_remove(s->set, key_of((uint32_t)(e - s->table->entry), e));
-    e->generation++;
 }
 
 // What this number names, in 64 bits: files of posixd, ttyd and netd have numbers that are not used again.
@@ -189,6 +207,8 @@ long posix_epoll_control(unsigned epfd, unsigned operation, unsigned fd, const s
                 error = arm(&s, e, f);
                 if (error != 0)
                     e->generation++;
+                else
+                    f->hints |= FD_POLLED;
             }
         }
     } else if (e == nullptr) {

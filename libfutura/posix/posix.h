@@ -59,6 +59,7 @@ struct posix_fd {
 #define FD_IS_PATH 2u  // O_PATH
 #define FD_PACKETS 8u  // a socket of datagrams or records
 #define FD_NETLINK 16u // a pair of local sockets: netlink.c
+#define FD_POLLED 32u // this process has put it into a poll set
 #define FD_WALL_CLOCK 4u // a timer whose absolute times are of the wall clock
 
 // A poll set (epoll) as this process uses it: epoll.c.
@@ -301,6 +302,7 @@ long posix_epoll_control(unsigned epfd, unsigned operation, unsigned fd, const s
 long posix_epoll_wait(unsigned epfd, struct posix_epoll_event *events, unsigned max, uint64_t deadline);
 bool posix_epoll_ready(struct posix_fd *f);     // whether a wait would give something
 long posix_epoll_poll(struct posix_fd *f, uint64_t deadline); // waits until it would
+void posix_epoll_forget(unsigned fd);           // a FD_POLLED one is closed
 void posix_epoll_drop(unsigned place);          // posix_fd.poll of a descriptor that is closed
 
 // --- event.c: eventfd, timerfd, signalfd ---------------------------------------------------------------------------------
