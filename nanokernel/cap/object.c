@@ -33,7 +33,7 @@ static const struct object_type {
     [FUT_OBJ_SPACE] = TYPE(space, nullptr, space_step, space_destroy),
     [FUT_OBJ_IRQ] = TYPE(irq, nullptr, nullptr, irq_free),
     [FUT_OBJ_IOPORT] = TYPE(ioport, nullptr, nullptr, nullptr),
-    [FUT_OBJ_ACCOUNT] = TYPE(account, nullptr, nullptr, account_free),
+    [FUT_OBJ_ACCOUNT] = TYPE(account, account_no_handles, nullptr, account_free),
     [FUT_OBJ_SCHEDULE] = TYPE(schedule, nullptr, nullptr, schedule_free),
     [FUT_OBJ_LOG] = {sizeof(struct object), 0, nullptr, nullptr, nullptr},
     [FUT_OBJ_MACHINE] = {sizeof(struct object), 0, nullptr, nullptr, nullptr},
@@ -71,10 +71,28 @@ void account_return_object(struct account *a)
     object_unref(&a->object);
 }
 
+static void end_watch(struct account *a)
+{
+    struct event *e = a->pressure;
+    a->pressure = nullptr;
+    a->pages_check = a->pages_limit;
+    if (e)
+        object_unref(&e->object);
+}
+
+// n pages are more than pages_check. False: more than there may be.
+static bool pressure(struct account *a, uint64_t n)
+{
+    if (a->pressure)
+        event_signal(a->pressure, a->pressure_bits);
+    end_watch(a);
+    return a->pages_limit - a->pages_used >= n;
+}
+
 bool account_charge_pages(struct account *a, uint64_t n)
 {
     for (struct account *i = a; i; i = i->parent)
-        if (i->pages_limit - i->pages_used < n)
+        if (unlikely(i->pages_check - i->pages_used < n) && !pressure(i, n))
             return false;
     for (struct account *i = a; i; i = i->parent)
         i->pages_used += n;
@@ -199,16 +217,20 @@ fut_status_t account_new(struct account *parent, uint64_t pages, uint64_t object
     a->schedule = parent ? parent->schedule : nullptr;
     if (a->schedule)
         object_ref(&a->schedule->object);
-    a->pages_limit = pages;
+    a->pages_limit = a->pages_check = pages;
     a->objects_limit = objects;
     *out = a;
     return FUT_OK;
 }
 
+// The Event may be paid by this very Account: they must not keep each other.
+void account_no_handles(struct object *o) { end_watch(object_of(o, struct account)); }
+
 void account_free(struct object *o)
 {
     struct account *a = object_of(o, struct account);
     kassert(a->pages_used == 0 && a->objects_used == 0);
+    end_watch(a);
     if (a->schedule)
         object_unref(&a->schedule->object);
 }
@@ -240,4 +262,27 @@ fut_status_t sys_account_info(struct thread *t, const uint64_t *a, uint64_t *)
     struct fut_account_info info = {
         acc->pages_used, acc->pages_limit, acc->objects_used, acc->objects_limit, ticks_to_ns(acc->cpu_ticks)};
     return user_write(t, a[1], &info, sizeof info);
+}
+
+fut_status_t sys_account_watch(struct thread *t, const uint64_t *a, uint64_t *)
+{
+    struct cap *c, *e;
+    fut_status_t status = cap_get(t->task, (fut_handle_t)a[0], FUT_OBJ_ACCOUNT, FUT_RIGHT_READ, &c);
+    if (!status)
+        status = cap_get(t->task, (fut_handle_t)a[1], FUT_OBJ_EVENT, FUT_RIGHT_WRITE, &e);
+    if (status)
+        return status;
+    struct account *acc = object_of(c->object, struct account);
+    struct event *event = object_of(e->object, struct event);
+    if (a[3] == 0 || a[3] > acc->pages_limit)
+        return FUT_ERR_ARGUMENT;
+    object_ref(&event->object);
+    end_watch(acc);
+    acc->pressure = event;
+    acc->pressure_bits = a[2];
+    if (acc->pages_used >= a[3])
+        (void)pressure(acc, 0);
+    else
+        acc->pages_check = a[3] - 1;
+    return FUT_OK;
 }

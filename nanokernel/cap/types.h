@@ -46,6 +46,7 @@ void reply_no_handles(struct object *o);
 void event_free(struct object *o);
 void waitset_free(struct object *o);
 void irq_free(struct object *o);
+void account_no_handles(struct object *o);
 void account_free(struct object *o);
 void schedule_free(struct object *o);
 void reply_forget_stale(struct cap *c);

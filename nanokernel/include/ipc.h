@@ -80,7 +80,11 @@ struct irq {
     bool msi;
     struct event *event;       // referenced
     uint64_t bits;
+    uint64_t count, dropped, window_end;
+    uint32_t in_window, limit, storms;
+    bool quarantined;
 };
+extern uint64_t unhandled_interrupts;
 
 struct ioport { struct object object; uint16_t first, count; };
 

@@ -45,6 +45,9 @@ struct account {
     struct object object;    // charged to its parent
     struct account *parent;
     uint64_t pages_used, pages_limit, objects_used, objects_limit; // used: descendants' included
+    uint64_t pages_check;    // more than that is looked at: the limit, or one less than what `pressure` wants to hear of
+    struct event *pressure;  // referenced; once signalled it is dropped
+    uint64_t pressure_bits;
     uint64_t cpu_ticks;      // descendants' included
     struct schedule *schedule; // referenced: what threads get; null: no limits
 };

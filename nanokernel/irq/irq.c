@@ -10,13 +10,50 @@
 #include <debug/trace.h>
 
 static struct irq *irqs[ARCH_IRQ_COUNT];
+uint64_t unhandled_interrupts; // whose number has no Irq, or no Event
+
+#define WINDOW_NS 10000000ull
+#define DEFAULT_LIMIT 2000u  // in one window
+
+// A source that fires more often than its limit is put into quarantine: its line is masked (a message cannot be: its
+// device has to be told), and it signals nothing until somebody sets its limit or binds it again.
+static bool admit(struct irq *irq)
+{
+    uint64_t now = arch_time_ns();
+    irq->count++;
+    if (now >= irq->window_end) {
+        irq->window_end = now + WINDOW_NS;
+        irq->in_window = 0;
+    }
+    if (!irq->quarantined && ++irq->in_window <= irq->limit)
+        return true;
+    irq->dropped++;
+    if (irq->quarantined)
+        return false;
+    irq->quarantined = true;
+    irq->storms++;
+    if (!irq->msi)
+        arch_irq_mask(irq->line);
+    klog("interrupt %u: more than %u in 10 ms: it is left out from now on\n", irq->line, irq->limit);
+    return false;
+}
+
+static void clear(struct irq *irq)
+{
+    irq->in_window = 0;
+    if (irq->quarantined && !irq->msi)
+        arch_irq_unmask(irq->line);
+    irq->quarantined = false;
+}
 
 struct thread *kernel_interrupt(struct thread *t, uint32_t number)
 {
     arch_cpu()->interrupts++;
     TRACE(FUT_TRACE_INTERRUPT, t, number, 0);
     struct irq *irq = number < ARCH_IRQ_COUNT ? irqs[number] : nullptr;
-    if (irq && irq->event)
+    if (!irq || !irq->event)
+        unhandled_interrupts++;
+    else if (admit(irq))
         event_signal(irq->event, irq->bits);
     return t ? leave() : nullptr;
 }
@@ -36,6 +73,7 @@ static fut_status_t install(struct thread *t, uint32_t number, bool msi, uint64_
     struct irq *irq = object_of(o, struct irq);
     irq->line = number;
     irq->msi = msi;
+    irq->limit = DEFAULT_LIMIT;
     irqs[number] = irq;
     fut_handle_t h;
     status = cap_install(t->task, o, RIGHTS_IRQ, &h); // on failure drops the object, and irq_free its number
@@ -102,6 +140,7 @@ fut_status_t sys_irq_bind(struct thread *t, const uint64_t *a, uint64_t *)
     struct event *old = irq->event;
     irq->event = object_of(c->object, struct event);
     irq->bits = a[2];
+    clear(irq);
     object_ref(&irq->event->object);
     if (old)
         object_unref(&old->object);
@@ -114,9 +153,42 @@ fut_status_t sys_irq_ack(struct thread *t, const uint64_t *a, uint64_t *)
 {
     struct irq *irq;
     fut_status_t status = irq_of(t, a[0], &irq);
-    if (status == FUT_OK && !irq->msi)
+    if (status == FUT_OK && !irq->msi && !irq->quarantined)
         arch_irq_unmask(irq->line);
     return status;
+}
+
+fut_status_t sys_irq_limit(struct thread *t, const uint64_t *a, uint64_t *)
+{
+    struct irq *irq;
+    fut_status_t status = irq_of(t, a[0], &irq);
+    if (status)
+        return status;
+    if (a[1] > UINT32_MAX)
+        return FUT_ERR_ARGUMENT;
+    irq->limit = a[1] ? (uint32_t)a[1] : DEFAULT_LIMIT;
+    clear(irq);
+    return FUT_OK;
+}
+
+fut_status_t sys_machine_irq(struct thread *t, const uint64_t *a, uint64_t *value)
+{
+    fut_status_t status = machine_of(t, a[0], FUT_RIGHT_READ);
+    if (status)
+        return status;
+    uint64_t number = a[1];
+    while (number < ARCH_IRQ_COUNT && !irqs[number])
+        number++;
+    if (number >= ARCH_IRQ_COUNT)
+        return FUT_ERR_NOT_FOUND;
+    const struct irq *irq = irqs[number];
+    struct fut_irq_info info = {
+        .count = irq->count, .dropped = irq->dropped, .storms = irq->storms, .limit = irq->limit,
+        .owner_id = irq->object.account->object.id,
+        .flags = (irq->msi ? FUT_IRQ_IS_MSI : 0) | (irq->quarantined ? FUT_IRQ_QUARANTINED : 0),
+    };
+    *value = number;
+    return user_write(t, a[2], &info, sizeof info);
 }
 
 void irq_free(struct object *o)

@@ -175,7 +175,7 @@ fut_status_t sys_machine_info(struct thread *t, const uint64_t *a, uint64_t *)
         return status;
     struct fut_machine_info info = {
         .ram_bytes = pages_total * FUT_PAGE_SIZE, .free_bytes = pages_free * FUT_PAGE_SIZE,
-        .boot_ns = arch_time_ns(), .cpus = cpus_online,
+        .boot_ns = arch_time_ns(), .cpus = cpus_online, .unhandled = unhandled_interrupts,
     };
     cpu_charge_all();
     for each_cpu(c) {

@@ -2,6 +2,7 @@
 //
 // The page map of a Memory: a radix tree with 64 slots a node. Its height follows from the size.
 #include "radix.h"
+#include <cap/types.h>
 
 uint32_t radix_height(uint64_t bytes)
 {
@@ -25,18 +26,35 @@ uint64_t *radix_find_slow(struct memory *m, uint64_t index)
     return nullptr;
 }
 
+// A node is an object of the Memory's Account.
+static struct radix_node *node_new(struct memory *m)
+{
+    if (account_charge_object(m->object.account))
+        return nullptr;
+    struct radix_node *n = slab_alloc(sizeof *n);
+    if (!n)
+        account_return_object(m->object.account);
+    return n;
+}
+
+static void node_free(struct memory *m, struct radix_node *n)
+{
+    slab_free(n, sizeof *n);
+    account_return_object(m->object.account);
+}
+
 uint64_t *radix_make(struct memory *m, uint64_t index)
 {
     uint64_t *slot = radix_find(m, index);
     if (slot)
         return slot;
-    if (!m->root && !(m->root = slab_alloc(sizeof(struct radix_node))))
+    if (!m->root && !(m->root = node_new(m)))
         return nullptr;
     struct radix_node *n = m->root;
     for (uint32_t level = m->height; level > 1; level--) {
         slot = &n->slot[index >> (RADIX_SHIFT * (level - 1)) & (RADIX_SLOTS - 1)];
         if (!*slot) {
-            struct radix_node *child = slab_alloc(sizeof *child);
+            struct radix_node *child = node_new(m);
             if (!child)
                 return nullptr;
             *slot = (uintptr_t)child;
@@ -53,7 +71,7 @@ bool radix_grow(struct memory *m, uint64_t bytes)
     for (uint32_t want = radix_height(bytes); m->height < want; m->height++) {
         if (!m->root)
             continue;
-        struct radix_node *n = slab_alloc(sizeof *n);
+        struct radix_node *n = node_new(m);
         if (!n)
             return false;
         n->slot[0] = (uintptr_t)m->root;
@@ -92,7 +110,7 @@ static void each(struct memory *m, struct radix_node *n, uint32_t level, uint64_
         if (is_empty(child)) {
             n->slot[i] = 0;
             m->leaf = m->leaf == child ? nullptr : m->leaf;
-            slab_free(child, sizeof *child);
+            node_free(m, child);
         }
     }
 }
@@ -119,7 +137,7 @@ bool radix_prune(struct memory *m, radix_leaf_fn *fn, void *arg)
         }
         if (level == 1)
             fn(m, 0, n->slot, 0, RADIX_SLOTS - 1, arg);
-        slab_free(n, sizeof *n);
+        node_free(m, n);
         if (!from)
             m->root = nullptr;
         else

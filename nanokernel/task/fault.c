@@ -22,11 +22,13 @@ void fault_deliver(struct thread *t, uint32_t code, uint64_t address)
     task_destroy(t->task);
 }
 
-// The fault Session's answer: 0 = go on, else the task ends.
+// The fault Session's answer: 0 = go on, 2 = this thread ends and the others go on, else the task ends.
 void fault_answer(struct thread *t, uint64_t action)
 {
     if (action == 0)
         thread_ready(t);
+    else if (action == 2)
+        thread_destroy(t);
     else
         task_destroy(t->task);
 }

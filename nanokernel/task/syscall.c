@@ -92,6 +92,9 @@ syscall_fn sys_account_create;
 syscall_fn sys_account_info;
 syscall_fn sys_task_revoke;
 syscall_fn sys_audit_read;
+syscall_fn sys_irq_limit;
+syscall_fn sys_machine_irq;
+syscall_fn sys_account_watch;
 syscall_fn sys_schedule_create;
 syscall_fn sys_schedule_set;
 syscall_fn sys_schedule_bind;
@@ -189,6 +192,9 @@ static syscall_fn *const table[FUT_SYS_COUNT] = {
     [FUT_SYS_ACCOUNT_INFO] = sys_account_info,
     [FUT_SYS_TASK_REVOKE] = sys_task_revoke,
     [FUT_SYS_AUDIT_READ] = sys_audit_read,
+    [FUT_SYS_IRQ_LIMIT] = sys_irq_limit,
+    [FUT_SYS_MACHINE_IRQ] = sys_machine_irq,
+    [FUT_SYS_ACCOUNT_WATCH] = sys_account_watch,
     [FUT_SYS_SCHEDULE_CREATE] = sys_schedule_create,
     [FUT_SYS_SCHEDULE_SET] = sys_schedule_set,
     [FUT_SYS_SCHEDULE_BIND] = sys_schedule_bind,

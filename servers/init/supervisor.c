@@ -58,6 +58,16 @@ static fut_status_t kernel_log(struct fut_request *request, uint64_t offset,
     return FUT_OK;
 }
 
+static fut_status_t audit(struct fut_request *request, uint64_t sequence, struct supervisor_supervisor_audit_result *result)
+{
+    (void)request;
+    uint64_t got = 0;
+    fut_status_t status = fut_audit_read(boot->h_log, sequence, (struct fut_audit *)(void *)result->data.data,
+                                         result->data.capacity / sizeof(struct fut_audit), &got);
+    result->data.len = got * sizeof(struct fut_audit);
+    return status;
+}
+
 // A service's log is its lines of the kernel log: each begins with "NAME: ", written by its library.
 static size_t keep_lines_of(const char *name, char *data, size_t length, size_t *consumed)
 {
@@ -145,6 +155,7 @@ const struct supervisor_supervisor_ops supervisor_ops = {
     .kill = kill_service,
     .log = service_log,
     .kernel_log = kernel_log,
+    .audit = audit,
     .machine = machine,
     .inspect = inspect,
     .debug = debug,

@@ -6,6 +6,7 @@
 // counts in each.
 #include "posixd.h"
 
+#define PAGES_PER_NODE 16 // the map of a Memory is an object for each 64 pages, if they lie together
 #define OBJECTS_PER_TASK 256 // mappings, capabilities and threads of an ordinary program, several times over
 #define MAX_TASKS 4096
 
@@ -57,7 +58,7 @@ fut_status_t confine_process(struct process *p, uint64_t pages, uint32_t tasks)
     if (c == nullptr)
         return IO_ERROR_NO_MEMORY;
     fut_handle_t parent = p->confinement != nullptr ? p->confinement->account : posixd.account;
-    fut_status_t status = fut_account_create(parent, pages, (uint64_t)tasks * OBJECTS_PER_TASK, &c->account);
+    fut_status_t status = fut_account_create(parent, pages, (uint64_t)tasks * OBJECTS_PER_TASK + pages / PAGES_PER_NODE, &c->account);
     if (status != FUT_OK) {
         heap_free(c);
         return status == FUT_ERR_QUOTA || status == FUT_ERR_NO_MEMORY ? IO_ERROR_NO_MEMORY : IO_ERROR_INVALID;

@@ -24,6 +24,7 @@ int command_machine(int argc, char **argv);
 int command_memory(int argc, char **argv);
 int command_tasks(int argc, char **argv);
 int command_handles(int argc, char **argv);
+int command_audit(int argc, char **argv);
 int command_personality(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_trace(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct command {
     {"memory", "", "the machine's memory and each service's share", command_memory, true},
     {"tasks", "", "each service's task: threads, handles, pages, CPU", command_tasks, true},
     {"handles", "SERVICE", "a service's capabilities, with rights and origin", command_handles, true},
+    {"audit", "", "who made, gave, moved and revoked which capability", command_audit, true},
     {"personality", "", "Linux system calls that programs asked for and that are not there", command_personality, false},
     {"run", "[--pages N] [--tasks N] PROGRAM [ARGUMENT...]", "a program within limits of memory and processes", command_run, false},
     {"trace", "start|stop|write [FILE]", "record what every thread does (tools/futura trace shows it)", command_trace, true},

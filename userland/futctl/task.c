@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const type_names[] = {"-", "task", "thread", "channel", "session", "reply", "event", "waitset", "memory",
-                                         "space", "irq", "ioport", "account", "log", "machine"};
+                                         "space", "irq", "ioport", "account", "log", "machine", "schedule"};
 
 // Each service's name and Task in turn; false at the end. Services without a task have task 0.
 static bool next_task(uint32_t index, char name[32], fut_handle_t *task)
@@ -128,5 +128,35 @@ int command_memory(int argc, char **argv)
         if (status != FUT_OK)
             fail("services", status);
         printf("%-12.*s %8s\n", (int)name.len, name.data, bytes_text(s.pages * FUT_PAGE_SIZE, a));
+    }
+}
+
+// What is left of the kernel's audit ring: who made, gave, moved and revoked which capability.
+int command_audit(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    static const char *const kinds[] = {"?", "made", "derived", "moved", "revoked"};
+    printf("%10s %12s %-8s %-8s %8s %6s %6s %10s %-16s\n", "SEQUENCE", "SECONDS", "WHAT", "TYPE", "OBJECT", "FROM", "TO", "HANDLE", "RIGHTS");
+    for (uint64_t next = 1;;) {
+        struct fut_bytes data;
+        fut_status_t status = supervisor_supervisor_audit(supervisor, next, &data);
+        if (status != FUT_OK)
+            fail("audit", status);
+        if (data.len < sizeof(struct fut_audit))
+            return 0;
+        for (size_t at = 0; at + sizeof(struct fut_audit) <= data.len; at += sizeof(struct fut_audit)) {
+            struct fut_audit r;
+            char rights[24];
+            memcpy(&r, (const char *)data.data + at, sizeof r);
+            if (r.sequence > next)
+                printf("-- %llu records were overwritten\n", (unsigned long long)(r.sequence - next));
+            printf("%10llu %12.6f %-8s %-8s %8llu %6llu %6llu %10x %-16s\n", (unsigned long long)r.sequence,
+                   (double)r.time_ns / 1e9, r.kind < sizeof kinds / sizeof kinds[0] ? kinds[r.kind] : "?",
+                   r.type < sizeof type_names / sizeof type_names[0] ? type_names[r.type] : "?",
+                   (unsigned long long)r.object_id, (unsigned long long)r.from_task, (unsigned long long)r.to_task, r.handle,
+                   rights_text(r.rights, rights));
+            next = r.sequence + 1;
+        }
     }
 }

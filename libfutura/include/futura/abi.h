@@ -154,6 +154,10 @@
 // Looking after capabilities.
 #define FUT_SYS_TASK_REVOKE    133   // (task): deletes all that was derived from any capability of the task's, everywhere
 #define FUT_SYS_AUDIT_READ     134   // (log, sequence, struct fut_audit *, max) -> count: what is left from that number on
+// Looking after interrupts and memory.
+#define FUT_SYS_IRQ_LIMIT      135   // (irq, most in 10 ms or 0: the default): and ends a quarantine
+#define FUT_SYS_MACHINE_IRQ    136   // (machine, number, struct fut_irq_info *) -> number: the first Irq from that one on
+#define FUT_SYS_ACCOUNT_WATCH  137   // (account, event, bits, pages): signalled once, when so many are used
 #define FUT_SYS_COUNT          144
 // clang-format on
 
@@ -532,6 +536,16 @@ struct fut_msi {
     uint32_t device;   // in: who it will be, as the interrupt controller sees it (PCI: bus << 8 | slot << 3 | function)
 };
 
+struct fut_irq_info {
+    uint64_t count, dropped; // dropped: in quarantine
+    uint64_t owner_id;    // the Account that pays for it
+    uint32_t limit;       // in 10 ms
+    uint32_t storms;      // times that it was more
+    uint32_t flags, reserved;
+};
+#define FUT_IRQ_IS_MSI      0x1u
+#define FUT_IRQ_QUARANTINED 0x2u
+
 struct fut_machine_info {
     uint64_t ram_bytes, free_bytes;
     uint64_t boot_ns;
@@ -539,6 +553,7 @@ struct fut_machine_info {
     uint32_t cpus, reserved;
     // The wall of counters: switches, calls, faults, interrupts.
     uint64_t switches, calls, faults, interrupts;
+    uint64_t unhandled;   // interrupts that nobody is bound to
 };
 
 // One event of a trace. time_kind: the counter of the time page << 8 | FUT_TRACE_*; thread: whose doing it was, an

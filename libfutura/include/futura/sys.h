@@ -596,6 +596,14 @@ static inline fut_status_t fut_yield(void)
 
 // --- Accounts, log, machine -----------------------------------------------------------------------------------
 
+[[nodiscard]] static inline fut_status_t fut_audit_read(fut_handle_t log, uint64_t sequence, struct fut_audit *records,
+                                                        uint64_t max, uint64_t *count)
+{
+    struct fut_result r = fut_syscall(FUT_SYS_AUDIT_READ, log, sequence, (uintptr_t)records, max, 0, 0);
+    *count = r.value;
+    return r.status;
+}
+
 [[nodiscard]] static inline fut_status_t fut_account_create(fut_handle_t parent, uint64_t pages, uint64_t objects,
     fut_handle_t *out)
 {

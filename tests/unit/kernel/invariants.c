@@ -253,8 +253,19 @@ static void count_leaf(struct memory *, uint64_t, uint64_t *slot, unsigned from,
     }
 }
 
+static void visit_nodes(struct memory *m, struct radix_node *n, uint32_t level)
+{
+    charge(m->object.account, 0, 1);
+    ref(&m->object.account->object);
+    for (unsigned i = 0; level > 1 && i < RADIX_SLOTS; i++)
+        if (n->slot[i])
+            visit_nodes(m, (struct radix_node *)(uintptr_t)n->slot[i], level - 1);
+}
+
 static void visit_memory(struct memory *m)
 {
+    if (m->root)
+        visit_nodes(m, m->root, m->height);
     uint64_t n = 0;
     if (m->kind == MEMORY_CONTIGUOUS) {
         n = m->bytes >> FUT_PAGE_SHIFT;
@@ -443,6 +454,9 @@ static unsigned visit(struct object *o)
     case FUT_OBJ_ACCOUNT:
         if (object_of(o, struct account)->schedule)
             ref(&object_of(o, struct account)->schedule->object);
+        if (object_of(o, struct account)->pressure)
+            ref(&object_of(o, struct account)->pressure->object);
+        CHECK(object_of(o, struct account)->pages_used <= object_of(o, struct account)->pages_check);
         if (o != &root_account->object)
             visit(&object_of(o, struct account)->parent->object);
         break;

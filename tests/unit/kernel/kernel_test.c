@@ -1216,6 +1216,172 @@ static void zeroing_and_unmapping_give_way_and_are_completed(void)
     CHECK(root_account->pages_used < pages_before + 40);
 }
 
+// --- Interrupts, faults, memory under pressure -------------------------------------------------------------------
+static fut_handle_t machine(void)
+{
+    static fut_handle_t h;
+    struct object *o;
+    if (!h) {
+        CHECK(!object_new(FUT_OBJ_MACHINE, root_account, &o));
+        CHECK(!cap_install(root, o, RIGHTS_MACHINE, &h));
+    }
+    return h;
+}
+
+static struct fut_irq_info irq_info(uint64_t number)
+{
+    struct fut_irq_info info;
+    EQUAL(S(root_thread, MACHINE_IRQ, machine(), number, SCRATCH), 0);
+    EQUAL(value, number);
+    peek(root_thread, SCRATCH, &info, sizeof info);
+    return info;
+}
+
+static void an_interrupt_storm_is_quarantined_until_it_is_cleared(void)
+{
+    EQUAL(S(root_thread, IRQ_CREATE, machine(), 7, 0), 0);
+    fut_handle_t irq = (fut_handle_t)value, event = event_new(root_thread);
+    uint64_t unhandled = unhandled_interrupts;
+    kernel_interrupt(root_thread, 7); // nobody is bound to it yet
+    kernel_interrupt(root_thread, 9); // there is no such Irq
+    EQUAL(unhandled_interrupts, unhandled + 2);
+    EQUAL(S(root_thread, IRQ_BIND, irq, event, 1), 0);
+    EQUAL(S(root_thread, IRQ_LIMIT, irq, 5), 0);
+    for (int i = 0; i < 20; i++) { // 5 in each 10 ms are fine
+        kernel_interrupt(root_thread, 7);
+        host_time += 2 * MS;
+    }
+    EQUAL(irq_info(7).dropped, 0);
+    EQUAL(irq_info(7).count, 20);
+    EQUAL(S(root_thread, EVENT_CLEAR, event, 1), 0);
+    host_time += 20 * MS;
+    for (int i = 0; i < 10; i++)
+        kernel_interrupt(root_thread, 7);
+    EQUAL(irq_info(7).storms, 1);
+    EQUAL(irq_info(7).dropped, 5);
+    EQUAL(irq_info(7).flags, FUT_IRQ_QUARANTINED);
+    EQUAL(S(root_thread, EVENT_CLEAR, event, 1), 0);
+    host_time += 20 * MS;
+    kernel_interrupt(root_thread, 7); // time alone does not help
+    EQUAL(S(root_thread, EVENT_CLEAR, event, 1), 0);
+    EQUAL(value, 0);
+    EQUAL(S(root_thread, IRQ_LIMIT, irq, 0), 0);
+    kernel_interrupt(root_thread, 7);
+    EQUAL(S(root_thread, EVENT_CLEAR, event, 1), 0);
+    EQUAL(value, 1);
+    EQUAL(irq_info(7).flags, 0);
+    EQUAL(S(root_thread, CAP_DELETE, irq), 0);
+    EQUAL(S(root_thread, MACHINE_IRQ, machine(), 0, SCRATCH), FUT_ERR_NOT_FOUND);
+    EQUAL(S(root_thread, CAP_DELETE, event), 0);
+}
+
+static void a_faulting_thread_ends_alone_if_its_supervisor_says_so(void)
+{
+    struct thread *second = user_thread(&client, 1);
+    client.thread->fault_session = object_of(cap_lookup(&client.task->caps, session)->object, struct session);
+    object_handle_ref(&client.thread->fault_session->object);
+    run_as(client.thread);
+    kernel_fault(client.thread, FUT_FAULT_ILLEGAL, 0);
+    EQUAL(client.thread->state, FUT_THREAD_FAULTED);     // in quarantine
+    EQUAL(S(second, EVENT_CREATE), 0);                   // the others go on
+    EQUAL(ipc(server.thread, FUT_SYS_RECV, 0, channel, 0, 0), 0);
+    EQUAL(server.thread->arch.tag, FAULT_TAG_THREAD);
+    EQUAL(S(second, EVENT_CREATE), 0);
+    server.thread->arch.w[0] = 2;
+    EQUAL(ipc(server.thread, FUT_SYS_REPLY, 0, 0, TAG, 0), 0);
+    EQUAL(client.thread->state, FUT_THREAD_DEAD);
+    EQUAL(client.task->dead, false);
+    EQUAL(S(second, EVENT_CREATE), 0);
+}
+
+static void a_task_without_threads_that_only_names_itself_is_collected(void)
+{
+    uint64_t objects = root_account->objects_used;
+    EQUAL(S(root_thread, SPACE_CREATE, 0), 0);
+    fut_handle_t space = (fut_handle_t)value;
+    EQUAL(S(root_thread, TASK_CREATE, 0, space), 0);
+    fut_handle_t task = (fut_handle_t)value;
+    EQUAL(S(root_thread, CAP_GRANT, task, task, FUT_RIGHTS_ALL, 0), 0);
+    EQUAL(S(root_thread, CAP_GRANT, task, task, FUT_RIGHTS_ALL, 0), 0);
+    EQUAL(S(root_thread, CAP_DELETE, space), 0);
+    EQUAL(S(root_thread, CAP_DELETE, task), 0);
+    EQUAL(root_account->objects_used, objects);
+}
+
+#define PAGED_PAGES (HOST_RAM_BYTES / FUT_PAGE_SIZE + 1000)
+static uint64_t backing[PAGED_PAGES];
+
+static void paging_serves_more_than_there_is_memory_and_heeds_pressure(void)
+{
+    poke(client.thread, SCRATCH, "x", 1); // its page and its map are there before it is counted
+    uint64_t objects = root_account->objects_used;
+    struct account *a;
+    CHECK(!account_new(root_account, 700, 2000, &a));
+    fut_handle_t h;
+    CHECK(!cap_install(root, &a->object, RIGHTS_ACCOUNT, &h));
+    struct user pager = user_new(a, 12);
+    fut_handle_t account = given(&pager, root, h), event = event_new(pager.thread);
+    EQUAL(S(pager.thread, CHANNEL_CREATE), 0);
+    fut_handle_t asked = (fut_handle_t)value;
+    EQUAL(S(pager.thread, MEMORY_PAGED, PAGED_PAGES * FUT_PAGE_SIZE, asked, 3), 0);
+    fut_handle_t paged = (fut_handle_t)value, mine = given(&client, pager.task, paged);
+    EQUAL(S(pager.thread, MEMORY_CREATE, FUT_PAGE_SIZE, 0), 0);
+    fut_handle_t staging = (fut_handle_t)value;
+    EQUAL(S(pager.thread, ACCOUNT_WATCH, account, event, 1, 500), 0);
+    uint64_t hand = 0, evicted = 0;
+    memset(backing, 0, sizeof backing);
+    for (uint64_t n = 0; n < 2 * PAGED_PAGES; n++) {
+        uint64_t page = n % PAGED_PAGES, word = page * 7919 + 1, got = 0;
+        bool write = n < PAGED_PAGES;
+        if (write)
+            poke(client.thread, SCRATCH, &word, 8);
+        uint32_t op = write ? FUT_SYS_MEMORY_WRITE : FUT_SYS_MEMORY_READ;
+        int64_t status = sys(client.thread, op, mine, page * FUT_PAGE_SIZE + 64, SCRATCH, 8, 0, 0, nullptr);
+        if (status == SYS_BLOCKED) {
+            if (S(pager.thread, EVENT_WAIT, event, 1, 0, 0) == 0) {
+                // Pressure: the oldest go, the written ones to the backing store first.
+                for (uint64_t i = 0; i < 256; i++, hand = (hand + 1) % PAGED_PAGES) {
+                    EQUAL(S(pager.thread, MEMORY_DIRTY, paged, hand * FUT_PAGE_SIZE, SCRATCH, 1), 0);
+                    if (value) {
+                        EQUAL(S(pager.thread, MEMORY_READ, paged, hand * FUT_PAGE_SIZE + 64, SCRATCH, 8), 0);
+                        peek(pager.thread, SCRATCH, &backing[hand], 8);
+                    }
+                }
+                EQUAL(S(pager.thread, MEMORY_DECOMMIT, paged, (hand + PAGED_PAGES - 256) % PAGED_PAGES * FUT_PAGE_SIZE,
+                        min(256, PAGED_PAGES - (hand + PAGED_PAGES - 256) % PAGED_PAGES) * FUT_PAGE_SIZE), 0);
+                if (hand < 256 && hand)
+                    EQUAL(S(pager.thread, MEMORY_DECOMMIT, paged, 0, hand * FUT_PAGE_SIZE), 0);
+                evicted += 256;
+                EQUAL(S(pager.thread, ACCOUNT_WATCH, account, event, 1, 500), 0);
+            }
+            EQUAL(ipc(pager.thread, FUT_SYS_RECV, 0, asked, 0, 0), 0);
+            EQUAL(pager.thread->arch.w[0], page * FUT_PAGE_SIZE);
+            poke(pager.thread, SCRATCH, &backing[page], 8);
+            EQUAL(S(pager.thread, MEMORY_WRITE, staging, 64, SCRATCH, 8), 0);
+            EQUAL(S(pager.thread, MEMORY_SUPPLY, paged, page * FUT_PAGE_SIZE, staging, 0, FUT_PAGE_SIZE), 0);
+            run_as(client.thread);
+            status = client.thread->arch.status;
+        }
+        EQUAL(status, 0);
+        CHECK(a->pages_used <= 700);
+        if (!write) {
+            peek(client.thread, SCRATCH, &got, 8);
+            EQUAL(got, word);
+        }
+    }
+    CHECK(evicted > PAGED_PAGES);
+    check_invariants();
+    // And all of it comes back.
+    EQUAL(S(root_thread, TASK_DESTROY, pager.h_task), 0);
+    EQUAL(S(client.thread, CAP_DELETE, mine), 0);
+    for (fut_handle_t *i = (fut_handle_t[]){pager.h_task, pager.h_space, pager.h_thread, 0}; *i; i++)
+        EQUAL(S(root_thread, CAP_DELETE, *i), 0);
+    EQUAL(a->pages_used, 0);
+    EQUAL(a->objects_used, 1); // the Event that still waits for pressure
+    EQUAL(S(root_thread, CAP_DELETE, h), 0);
+    EQUAL(root_account->objects_used, objects);
+}
+
 int main(void)
 {
     harness_boot();
@@ -1235,6 +1401,8 @@ int main(void)
         T(revoke_reaches_every_task_and_every_depth), T(bulk_revoke_takes_all_that_a_task_delegated),
         T(audit_says_who_gave_what_to_whom_and_shows_its_gaps), T(revoke_of_many_gives_way_to_what_is_urgent_and_goes_on),
         T(zeroing_and_unmapping_give_way_and_are_completed), T(the_end_of_a_task_gives_way_and_is_completed),
+        T(an_interrupt_storm_is_quarantined_until_it_is_cleared), T(a_faulting_thread_ends_alone_if_its_supervisor_says_so),
+        T(a_task_without_threads_that_only_names_itself_is_collected), T(paging_serves_more_than_there_is_memory_and_heeds_pressure),
     };
     for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
         fprintf(stderr, "%s\n", tests[i].name);

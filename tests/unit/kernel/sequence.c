@@ -39,6 +39,7 @@ static const struct { uint32_t op; const char *args; uint32_t weight; } ops[] = 
     {FUT_SYS_FUTEX_WAIT, "zzd", 2}, {FUT_SYS_FUTEX_WAKE, "zn", 3}, {FUT_SYS_FUTEX_REQUEUE, "znzn", 1},
     {FUT_SYS_IRQ_CREATE, "Xnn", 1}, {FUT_SYS_IRQ_MSI, "Xu", 1}, {FUT_SYS_IRQ_BIND, "IEb", 1}, {FUT_SYS_IRQ_ACK, "I", 1},
     {FUT_SYS_ACCOUNT_CREATE, "Qpn", 1}, {FUT_SYS_ACCOUNT_INFO, "Qu", 1},
+    {FUT_SYS_IRQ_LIMIT, "In", 1}, {FUT_SYS_MACHINE_IRQ, "Xnu", 1}, {FUT_SYS_ACCOUNT_WATCH, "QEbn", 2},
     {FUT_SYS_TASK_REVOKE, "T", 1}, {FUT_SYS_AUDIT_READ, "hnun", 0},
     {FUT_SYS_SCHEDULE_CREATE, "g", 2}, {FUT_SYS_SCHEDULE_SET, "Lg", 2}, {FUT_SYS_SCHEDULE_BIND, "LH", 6},
     {FUT_SYS_SCHEDULE_INFO, "Lu", 1}, {FUT_SYS_ACCOUNT_SCHEDULE, "QL", 2},
