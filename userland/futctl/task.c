@@ -143,12 +143,14 @@ int command_audit(int argc, char **argv)
         fut_status_t status = supervisor_supervisor_audit(supervisor, next, &data);
         if (status != FUT_OK)
             fail("audit", status);
-        if (data.len < sizeof(struct fut_audit))
+        static char records[FUT_IPC_BODY_SIZE]; // printing uses the IPC buffer, in which they arrive
+        if (data.len < sizeof(struct fut_audit) || data.len > sizeof records)
             return 0;
+        memcpy(records, data.data, data.len);
         for (size_t at = 0; at + sizeof(struct fut_audit) <= data.len; at += sizeof(struct fut_audit)) {
             struct fut_audit r;
             char rights[24];
-            memcpy(&r, (const char *)data.data + at, sizeof r);
+            memcpy(&r, records + at, sizeof r);
             if (r.sequence > next)
                 printf("-- %llu records were overwritten\n", (unsigned long long)(r.sequence - next));
             printf("%10llu %12.6f %-8s %-8s %8llu %6llu %6llu %10x %-16s\n", (unsigned long long)r.sequence,
