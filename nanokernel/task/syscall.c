@@ -6,205 +6,46 @@
 #include <ipc.h>
 #include <ipc/light.h>
 
-syscall_fn sys_reply_save;
-syscall_fn sys_lent_read;
-syscall_fn sys_lent_write;
-syscall_fn sys_cap_mint;
-syscall_fn sys_cap_delete;
-syscall_fn sys_cap_revoke;
-syscall_fn sys_cap_info;
-syscall_fn sys_cap_grant;
-syscall_fn sys_cap_take;
-syscall_fn sys_channel_create;
-syscall_fn sys_session_mint;
-syscall_fn sys_session_ack;
-syscall_fn sys_channel_next;
-syscall_fn sys_channel_bind;
-syscall_fn sys_session_watch;
-syscall_fn sys_event_create;
-syscall_fn sys_event_signal;
-syscall_fn sys_event_clear;
-syscall_fn sys_event_timer;
-syscall_fn sys_event_wait;
-syscall_fn sys_waitset_create;
-syscall_fn sys_waitset_add;
-syscall_fn sys_waitset_remove;
-syscall_fn sys_waitset_wait;
-syscall_fn sys_memory_create;
-syscall_fn sys_memory_slice;
-syscall_fn sys_memory_snapshot;
-syscall_fn sys_memory_resize;
-syscall_fn sys_memory_read;
-syscall_fn sys_memory_write;
-syscall_fn sys_memory_info;
-syscall_fn sys_memory_paged;
-syscall_fn sys_memory_supply;
-syscall_fn sys_memory_fail;
-syscall_fn sys_memory_decommit;
-syscall_fn sys_memory_dirty;
-syscall_fn sys_space_create;
-syscall_fn sys_space_map;
-syscall_fn sys_space_unmap;
-syscall_fn sys_space_protect;
-syscall_fn sys_space_clone;
-syscall_fn sys_space_query;
-syscall_fn sys_space_read;
-syscall_fn sys_space_write;
-syscall_fn sys_task_create;
-syscall_fn sys_task_clone;
-syscall_fn sys_task_native;
-syscall_fn sys_task_watch;
-syscall_fn sys_task_destroy;
-syscall_fn sys_task_info;
-syscall_fn sys_task_caps;
-syscall_fn sys_thread_create;
-syscall_fn sys_thread_resume;
-syscall_fn sys_thread_suspend;
-syscall_fn sys_thread_post;
-syscall_fn sys_thread_get;
-syscall_fn sys_thread_set;
-syscall_fn sys_thread_info;
-syscall_fn sys_thread_priority;
-syscall_fn sys_thread_affinity;
-syscall_fn sys_thread_exit;
-syscall_fn sys_thread_self;
-syscall_fn sys_yield;
-syscall_fn sys_upcall_set;
-syscall_fn sys_upcall_return;
-syscall_fn sys_tls_set;
-syscall_fn sys_thread_destroy;
-syscall_fn sys_futex_wait;
-syscall_fn sys_futex_wake;
-syscall_fn sys_futex_requeue;
-syscall_fn sys_clock;
-syscall_fn sys_trace_control;
-syscall_fn sys_trace_read;
-syscall_fn sys_machine_debug;
-syscall_fn sys_irq_create;
-syscall_fn sys_irq_msi;
-syscall_fn sys_irq_bind;
-syscall_fn sys_irq_ack;
-syscall_fn sys_ioport_create;
-syscall_fn sys_ioport_read;
-syscall_fn sys_ioport_write;
-syscall_fn sys_phys_create;
-syscall_fn sys_account_create;
-syscall_fn sys_account_info;
-syscall_fn sys_task_revoke;
-syscall_fn sys_audit_read;
-syscall_fn sys_irq_limit;
-syscall_fn sys_machine_irq;
-syscall_fn sys_account_watch;
-syscall_fn sys_schedule_create;
-syscall_fn sys_schedule_set;
-syscall_fn sys_schedule_bind;
-syscall_fn sys_schedule_info;
-syscall_fn sys_account_schedule;
-syscall_fn sys_log_write;
-syscall_fn sys_log_read;
-syscall_fn sys_machine_power;
-syscall_fn sys_machine_info;
+// Every call that goes through the table: its number and its function are the two spellings of one name.
+#define CALLS(X) \
+    X(REPLY_SAVE, reply_save) X(LENT_READ, lent_read) X(LENT_WRITE, lent_write) \
+    X(CAP_MINT, cap_mint) X(CAP_DELETE, cap_delete) X(CAP_REVOKE, cap_revoke) X(CAP_INFO, cap_info) \
+    X(CAP_GRANT, cap_grant) X(CAP_TAKE, cap_take) X(CHANNEL_CREATE, channel_create) \
+    X(SESSION_MINT, session_mint) X(SESSION_ACK, session_ack) X(CHANNEL_NEXT, channel_next) \
+    X(CHANNEL_BIND, channel_bind) X(SESSION_WATCH, session_watch) \
+    X(EVENT_CREATE, event_create) X(EVENT_SIGNAL, event_signal) X(EVENT_CLEAR, event_clear) \
+    X(EVENT_TIMER, event_timer) X(EVENT_WAIT, event_wait) X(WAITSET_CREATE, waitset_create) \
+    X(WAITSET_ADD, waitset_add) X(WAITSET_REMOVE, waitset_remove) X(WAITSET_WAIT, waitset_wait) \
+    X(MEMORY_CREATE, memory_create) X(MEMORY_SLICE, memory_slice) X(MEMORY_SNAPSHOT, memory_snapshot) \
+    X(MEMORY_RESIZE, memory_resize) X(MEMORY_READ, memory_read) X(MEMORY_WRITE, memory_write) \
+    X(MEMORY_INFO, memory_info) X(MEMORY_PAGED, memory_paged) X(MEMORY_SUPPLY, memory_supply) \
+    X(MEMORY_FAIL, memory_fail) X(MEMORY_DECOMMIT, memory_decommit) X(MEMORY_DIRTY, memory_dirty) \
+    X(SPACE_CREATE, space_create) X(SPACE_MAP, space_map) X(SPACE_UNMAP, space_unmap) \
+    X(SPACE_PROTECT, space_protect) X(SPACE_CLONE, space_clone) X(SPACE_QUERY, space_query) \
+    X(SPACE_READ, space_read) X(SPACE_WRITE, space_write) X(TASK_CREATE, task_create) \
+    X(TASK_CLONE, task_clone) X(TASK_NATIVE, task_native) X(TASK_WATCH, task_watch) \
+    X(TASK_DESTROY, task_destroy) X(TASK_INFO, task_info) X(TASK_CAPS, task_caps) \
+    X(THREAD_CREATE, thread_create) X(THREAD_RESUME, thread_resume) X(THREAD_SUSPEND, thread_suspend) \
+    X(THREAD_POST, thread_post) X(THREAD_GET, thread_get) X(THREAD_SET, thread_set) \
+    X(THREAD_INFO, thread_info) X(THREAD_PRIORITY, thread_priority) X(THREAD_AFFINITY, thread_affinity) \
+    X(THREAD_EXIT, thread_exit) X(THREAD_SELF, thread_self) X(YIELD, yield) \
+    X(UPCALL_SET, upcall_set) X(UPCALL_RETURN, upcall_return) X(TLS_SET, tls_set) \
+    X(THREAD_DESTROY, thread_destroy) X(FUTEX_WAIT, futex_wait) X(FUTEX_WAKE, futex_wake) \
+    X(FUTEX_REQUEUE, futex_requeue) X(CLOCK, clock) X(TRACE_CONTROL, trace_control) \
+    X(TRACE_READ, trace_read) X(MACHINE_DEBUG, machine_debug) X(IRQ_CREATE, irq_create) X(IRQ_MSI, irq_msi) \
+    X(IRQ_BIND, irq_bind) X(IRQ_ACK, irq_ack) X(IOPORT_CREATE, ioport_create) X(IOPORT_READ, ioport_read) \
+    X(IOPORT_WRITE, ioport_write) X(PHYS_CREATE, phys_create) X(ACCOUNT_CREATE, account_create) \
+    X(ACCOUNT_INFO, account_info) X(TASK_REVOKE, task_revoke) X(AUDIT_READ, audit_read) \
+    X(IRQ_LIMIT, irq_limit) X(MACHINE_IRQ, machine_irq) X(ACCOUNT_WATCH, account_watch) \
+    X(SCHEDULE_CREATE, schedule_create) X(SCHEDULE_SET, schedule_set) X(SCHEDULE_BIND, schedule_bind) \
+    X(SCHEDULE_INFO, schedule_info) X(ACCOUNT_SCHEDULE, account_schedule) \
+    X(LOG_WRITE, log_write) X(LOG_READ, log_read) X(MACHINE_POWER, machine_power) \
+    X(MACHINE_INFO, machine_info)
 
-static syscall_fn *const table[FUT_SYS_COUNT] = {
-    [FUT_SYS_REPLY_SAVE] = sys_reply_save,
-    [FUT_SYS_LENT_READ] = sys_lent_read,
-    [FUT_SYS_LENT_WRITE] = sys_lent_write,
-    [FUT_SYS_CAP_MINT] = sys_cap_mint,
-    [FUT_SYS_CAP_DELETE] = sys_cap_delete,
-    [FUT_SYS_CAP_REVOKE] = sys_cap_revoke,
-    [FUT_SYS_CAP_INFO] = sys_cap_info,
-    [FUT_SYS_CAP_GRANT] = sys_cap_grant,
-    [FUT_SYS_CAP_TAKE] = sys_cap_take,
-    [FUT_SYS_CHANNEL_CREATE] = sys_channel_create,
-    [FUT_SYS_SESSION_MINT] = sys_session_mint,
-    [FUT_SYS_SESSION_ACK] = sys_session_ack,
-    [FUT_SYS_CHANNEL_NEXT] = sys_channel_next,
-    [FUT_SYS_CHANNEL_BIND] = sys_channel_bind,
-    [FUT_SYS_SESSION_WATCH] = sys_session_watch,
-    [FUT_SYS_EVENT_CREATE] = sys_event_create,
-    [FUT_SYS_EVENT_SIGNAL] = sys_event_signal,
-    [FUT_SYS_EVENT_CLEAR] = sys_event_clear,
-    [FUT_SYS_EVENT_TIMER] = sys_event_timer,
-    [FUT_SYS_EVENT_WAIT] = sys_event_wait,
-    [FUT_SYS_WAITSET_CREATE] = sys_waitset_create,
-    [FUT_SYS_WAITSET_ADD] = sys_waitset_add,
-    [FUT_SYS_WAITSET_REMOVE] = sys_waitset_remove,
-    [FUT_SYS_WAITSET_WAIT] = sys_waitset_wait,
-    [FUT_SYS_MEMORY_CREATE] = sys_memory_create,
-    [FUT_SYS_MEMORY_SLICE] = sys_memory_slice,
-    [FUT_SYS_MEMORY_SNAPSHOT] = sys_memory_snapshot,
-    [FUT_SYS_MEMORY_RESIZE] = sys_memory_resize,
-    [FUT_SYS_MEMORY_READ] = sys_memory_read,
-    [FUT_SYS_MEMORY_WRITE] = sys_memory_write,
-    [FUT_SYS_MEMORY_INFO] = sys_memory_info,
-    [FUT_SYS_MEMORY_PAGED] = sys_memory_paged,
-    [FUT_SYS_MEMORY_SUPPLY] = sys_memory_supply,
-    [FUT_SYS_MEMORY_FAIL] = sys_memory_fail,
-    [FUT_SYS_MEMORY_DECOMMIT] = sys_memory_decommit,
-    [FUT_SYS_MEMORY_DIRTY] = sys_memory_dirty,
-    [FUT_SYS_SPACE_CREATE] = sys_space_create,
-    [FUT_SYS_SPACE_MAP] = sys_space_map,
-    [FUT_SYS_SPACE_UNMAP] = sys_space_unmap,
-    [FUT_SYS_SPACE_PROTECT] = sys_space_protect,
-    [FUT_SYS_SPACE_CLONE] = sys_space_clone,
-    [FUT_SYS_SPACE_QUERY] = sys_space_query,
-    [FUT_SYS_SPACE_READ] = sys_space_read,
-    [FUT_SYS_SPACE_WRITE] = sys_space_write,
-    [FUT_SYS_TASK_CREATE] = sys_task_create,
-    [FUT_SYS_TASK_CLONE] = sys_task_clone,
-    [FUT_SYS_TASK_NATIVE] = sys_task_native,
-    [FUT_SYS_TASK_WATCH] = sys_task_watch,
-    [FUT_SYS_TASK_DESTROY] = sys_task_destroy,
-    [FUT_SYS_TASK_INFO] = sys_task_info,
-    [FUT_SYS_TASK_CAPS] = sys_task_caps,
-    [FUT_SYS_THREAD_CREATE] = sys_thread_create,
-    [FUT_SYS_THREAD_RESUME] = sys_thread_resume,
-    [FUT_SYS_THREAD_SUSPEND] = sys_thread_suspend,
-    [FUT_SYS_THREAD_POST] = sys_thread_post,
-    [FUT_SYS_THREAD_GET] = sys_thread_get,
-    [FUT_SYS_THREAD_SET] = sys_thread_set,
-    [FUT_SYS_THREAD_INFO] = sys_thread_info,
-    [FUT_SYS_THREAD_PRIORITY] = sys_thread_priority,
-    [FUT_SYS_THREAD_AFFINITY] = sys_thread_affinity,
-    [FUT_SYS_THREAD_EXIT] = sys_thread_exit,
-    [FUT_SYS_THREAD_SELF] = sys_thread_self,
-    [FUT_SYS_YIELD] = sys_yield,
-    [FUT_SYS_UPCALL_SET] = sys_upcall_set,
-    [FUT_SYS_UPCALL_RETURN] = sys_upcall_return,
-    [FUT_SYS_TLS_SET] = sys_tls_set,
-    [FUT_SYS_THREAD_DESTROY] = sys_thread_destroy,
-    [FUT_SYS_FUTEX_WAIT] = sys_futex_wait,
-    [FUT_SYS_FUTEX_WAKE] = sys_futex_wake,
-    [FUT_SYS_FUTEX_REQUEUE] = sys_futex_requeue,
-    [FUT_SYS_CLOCK] = sys_clock,
-    [FUT_SYS_TRACE_CONTROL] = sys_trace_control,
-    [FUT_SYS_TRACE_READ] = sys_trace_read,
-    [FUT_SYS_MACHINE_DEBUG] = sys_machine_debug,
-    [FUT_SYS_IRQ_CREATE] = sys_irq_create,
-    [FUT_SYS_IRQ_MSI] = sys_irq_msi,
-    [FUT_SYS_IRQ_BIND] = sys_irq_bind,
-    [FUT_SYS_IRQ_ACK] = sys_irq_ack,
-    [FUT_SYS_IOPORT_CREATE] = sys_ioport_create,
-    [FUT_SYS_IOPORT_READ] = sys_ioport_read,
-    [FUT_SYS_IOPORT_WRITE] = sys_ioport_write,
-    [FUT_SYS_PHYS_CREATE] = sys_phys_create,
-    [FUT_SYS_ACCOUNT_CREATE] = sys_account_create,
-    [FUT_SYS_ACCOUNT_INFO] = sys_account_info,
-    [FUT_SYS_TASK_REVOKE] = sys_task_revoke,
-    [FUT_SYS_AUDIT_READ] = sys_audit_read,
-    [FUT_SYS_IRQ_LIMIT] = sys_irq_limit,
-    [FUT_SYS_MACHINE_IRQ] = sys_machine_irq,
-    [FUT_SYS_ACCOUNT_WATCH] = sys_account_watch,
-    [FUT_SYS_SCHEDULE_CREATE] = sys_schedule_create,
-    [FUT_SYS_SCHEDULE_SET] = sys_schedule_set,
-    [FUT_SYS_SCHEDULE_BIND] = sys_schedule_bind,
-    [FUT_SYS_SCHEDULE_INFO] = sys_schedule_info,
-    [FUT_SYS_ACCOUNT_SCHEDULE] = sys_account_schedule,
-    [FUT_SYS_LOG_WRITE] = sys_log_write,
-    [FUT_SYS_LOG_READ] = sys_log_read,
-    [FUT_SYS_MACHINE_POWER] = sys_machine_power,
-    [FUT_SYS_MACHINE_INFO] = sys_machine_info,
-};
+#define DECLARE(NUMBER, name) syscall_fn sys_##name;
+#define ENTRY(NUMBER, name) [FUT_SYS_##NUMBER] = sys_##name,
+CALLS(DECLARE)
+static syscall_fn *const table[FUT_SYS_COUNT] = {CALLS(ENTRY)};
 
 // Runs one system call of the current thread and writes its results; does not look for what runs next.
 struct thread *syscall_slow(struct thread *t, uint32_t op)

@@ -82,6 +82,15 @@
     ldp     x29, x30, [x30]
     .endm
 
+    // x2..x29 of an exception in the kernel, at their places in its frame of 288 bytes.
+    .macro  kernel_frame move
+    .set    offset, 16
+    .irp    pair, "x2, x3", "x4, x5", "x6, x7", "x8, x9", "x10, x11", "x12, x13", "x14, x15", "x16, x17", "x18, x19", "x20, x21", "x22, x23", "x24, x25", "x26, x27", "x28, x29"
+    \move   \pair, [sp, #offset]
+    .set    offset, offset + 16
+    .endr
+    .endm
+
     .macro  vector target
     .balign 128
     b       \target
@@ -456,20 +465,7 @@ restore:
     zero_rest
     eret
 2:  ldp     x0, x1, [sp, #0]
-    ldp     x2, x3, [sp, #16]
-    ldp     x4, x5, [sp, #32]
-    ldp     x6, x7, [sp, #48]
-    ldp     x8, x9, [sp, #64]
-    ldp     x10, x11, [sp, #80]
-    ldp     x12, x13, [sp, #96]
-    ldp     x14, x15, [sp, #112]
-    ldp     x16, x17, [sp, #128]
-    ldp     x18, x19, [sp, #144]
-    ldp     x20, x21, [sp, #160]
-    ldp     x22, x23, [sp, #176]
-    ldp     x24, x25, [sp, #192]
-    ldp     x26, x27, [sp, #208]
-    ldp     x28, x29, [sp, #224]
+    kernel_frame ldp
     ldr     x30, [sp, #240]
     eret
 
@@ -592,20 +588,7 @@ kernel_sync:
 
     // SP: 288 bytes, x0 and x1 saved; x0: the vector.
 kernel_exception:
-    stp     x2, x3, [sp, #16]
-    stp     x4, x5, [sp, #32]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
+    kernel_frame stp
     mrs     x1, elr_el1
     stp     x30, x1, [sp, #240]
     mov     x1, sp
@@ -613,20 +596,7 @@ kernel_exception:
 
     // A breakpoint or a step of the kernel itself, which may go on.
 kernel_debug:
-    stp     x2, x3, [sp, #16]
-    stp     x4, x5, [sp, #32]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
+    kernel_frame stp
     mrs     x1, elr_el1
     mrs     x2, spsr_el1
     stp     x30, x1, [sp, #240]
@@ -637,48 +607,27 @@ kernel_debug:
     ldr     x2, [sp, #256]
     msr     elr_el1, x1
     msr     spsr_el1, x2
-    ldp     x2, x3, [sp, #16]
-    ldp     x4, x5, [sp, #32]
-    ldp     x6, x7, [sp, #48]
-    ldp     x8, x9, [sp, #64]
-    ldp     x10, x11, [sp, #80]
-    ldp     x12, x13, [sp, #96]
-    ldp     x14, x15, [sp, #112]
-    ldp     x16, x17, [sp, #128]
-    ldp     x18, x19, [sp, #144]
-    ldp     x20, x21, [sp, #160]
-    ldp     x22, x23, [sp, #176]
-    ldp     x24, x25, [sp, #192]
-    ldp     x26, x27, [sp, #208]
-    ldp     x28, x29, [sp, #224]
+    kernel_frame ldp
     ldp     x0, x1, [sp], #288
     eret
 
 // --- FP/SIMD. x0: struct arch_thread ------------------------------------------------------------------
     .arch_extension fp
     .arch_extension simd
+    .macro  fp_registers move
+    .set    offset, 0
+    .irp    pair, "q0, q1", "q2, q3", "q4, q5", "q6, q7", "q8, q9", "q10, q11", "q12, q13", "q14, q15", "q16, q17", "q18, q19", "q20, q21", "q22, q23", "q24, q25", "q26, q27", "q28, q29", "q30, q31"
+    \move   \pair, [x0, #offset]
+    .set    offset, offset + 32
+    .endr
+    .endm
     .globl  arm64_fp_save
 arm64_fp_save:
     mrs     x1, fpcr
     mrs     x2, fpsr
     stp     x1, x2, [x0, #THREAD_FP_CONTROL]
     add     x0, x0, #THREAD_FP
-    stp     q0, q1, [x0, #0]
-    stp     q2, q3, [x0, #32]
-    stp     q4, q5, [x0, #64]
-    stp     q6, q7, [x0, #96]
-    stp     q8, q9, [x0, #128]
-    stp     q10, q11, [x0, #160]
-    stp     q12, q13, [x0, #192]
-    stp     q14, q15, [x0, #224]
-    stp     q16, q17, [x0, #256]
-    stp     q18, q19, [x0, #288]
-    stp     q20, q21, [x0, #320]
-    stp     q22, q23, [x0, #352]
-    stp     q24, q25, [x0, #384]
-    stp     q26, q27, [x0, #416]
-    stp     q28, q29, [x0, #448]
-    stp     q30, q31, [x0, #480]
+    fp_registers stp
     ret
     .globl  arm64_fp_load
 arm64_fp_load:
@@ -686,22 +635,7 @@ arm64_fp_load:
     msr     fpcr, x1
     msr     fpsr, x2
     add     x0, x0, #THREAD_FP
-    ldp     q0, q1, [x0, #0]
-    ldp     q2, q3, [x0, #32]
-    ldp     q4, q5, [x0, #64]
-    ldp     q6, q7, [x0, #96]
-    ldp     q8, q9, [x0, #128]
-    ldp     q10, q11, [x0, #160]
-    ldp     q12, q13, [x0, #192]
-    ldp     q14, q15, [x0, #224]
-    ldp     q16, q17, [x0, #256]
-    ldp     q18, q19, [x0, #288]
-    ldp     q20, q21, [x0, #320]
-    ldp     q22, q23, [x0, #352]
-    ldp     q24, q25, [x0, #384]
-    ldp     q26, q27, [x0, #416]
-    ldp     q28, q29, [x0, #448]
-    ldp     q30, q31, [x0, #480]
+    fp_registers ldp
     ret
     .globl  arm64_fp_clear
 arm64_fp_clear:
