@@ -601,7 +601,7 @@ static inline fut_status_t fut_yield(void)
 {
     struct fut_result r = fut_syscall(FUT_SYS_AUDIT_READ, log, sequence, (uintptr_t)records, max, 0, 0);
     *count = r.value;
-    return r.status;
+    return (fut_status_t)r.status;
 }
 
 [[nodiscard]] static inline fut_status_t fut_account_create(fut_handle_t parent, uint64_t pages, uint64_t objects,

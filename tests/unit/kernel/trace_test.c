@@ -49,9 +49,9 @@ static void one_trace_for_who_may(void)
     EQUAL(root_account->pages_used, used);
     // Not where the Account has no room for the ring, and then nothing of it stays.
     uint64_t limit = root_account->pages_limit;
-    root_account->pages_limit = root_account->pages_used + RING_PAGES - 1;
+    root_account->pages_limit = root_account->pages_check = root_account->pages_used + RING_PAGES - 1;
     EQUAL(S(server.thread, TRACE_CONTROL, m, 1), FUT_ERR_NO_MEMORY);
-    root_account->pages_limit = limit;
+    root_account->pages_limit = root_account->pages_check = limit;
     EQUAL(root_account->pages_used, used);
     EQUAL(S(server.thread, TRACE_CONTROL, m, 0), FUT_ERR_STATE);
 }
