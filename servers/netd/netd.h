@@ -37,7 +37,7 @@ extern registry_directory_t registry;
 #define container(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 
 // --- pool.c: packet memory, one contiguous Memory that the devices reach ----------------------------------
-#define POOL_BYTES (8u << 20)
+#define POOL_BYTES (16u << 20)
 #define RECEIVE_BUFFERS 1024u
 #define RECEIVE_BYTES 2048u
 extern struct pool {
