@@ -90,14 +90,6 @@ void *kdb_reach(struct task *task, uint64_t address)
     return p && (p->state == PAGE_USED || p->state == PAGE_SLAB) ? (void *)address : nullptr;
 }
 
-void kdb_symbol(uint64_t address)
-{
-    uint64_t offset;
-    const char *name = symbol_find(address, &offset);
-    if (name)
-        klog(" %s+0x%lx", name, (unsigned long)offset);
-}
-
 // --- Memory ---------------------------------------------------------------------------------------------
 static void command_examine(int n, char **word)
 {
@@ -175,7 +167,7 @@ static void command_registers(int n, char **word)
 {
     if (n == 1 && stopped_regs) {
         klog("in the kernel at %016lx", (unsigned long)stopped_regs->pc);
-        kdb_symbol(stopped_regs->pc);
+        symbol_log(stopped_regs->pc);
         klog("\n");
         arch_dump_kernel_regs(stopped_regs);
         return;
@@ -185,19 +177,12 @@ static void command_registers(int n, char **word)
         arch_dump_regs(t);
 }
 
-static void frame(uint64_t pc, void *)
-{
-    klog("  %016lx", (unsigned long)pc);
-    kdb_symbol(pc);
-    klog("\n");
-}
-
 static void command_backtrace(int n, char **word)
 {
     if (n == 1 && (stopped_regs || !stopped)) {
         if (stopped_regs)
-            frame(stopped_regs->pc, nullptr);
-        arch_backtrace(frame, nullptr, nullptr);
+            symbol_log_frame(stopped_regs->pc, nullptr);
+        arch_backtrace(symbol_log_frame, nullptr, nullptr);
         return;
     }
     struct thread *t = which(n, word);
@@ -210,7 +195,7 @@ static void command_backtrace(int n, char **word)
         arch_switch_space(&t->space->arch);
         cpu->space = t->space;
     }
-    arch_backtrace(frame, nullptr, t);
+    arch_backtrace(symbol_log_frame, nullptr, t);
     if (cpu->space != was) {
         arch_switch_space(was ? &was->arch : nullptr);
         cpu->space = was;
@@ -387,7 +372,7 @@ static bool talk(const char *why, struct thread *t, struct fut_regs *regs)
              (unsigned long)(t->task ? t->task->object.id : 0), (unsigned long)arch_pc(&t->arch));
     if (regs) {
         klog(" at %016lx", (unsigned long)regs->pc);
-        kdb_symbol(regs->pc);
+        symbol_log(regs->pc);
     }
     klog("\n");
     while (!leaving) {
@@ -407,8 +392,6 @@ void kdb_enter(const char *why, struct thread *t)
         kdb_go_on(t, nullptr, true);
 }
 
-// kdb_break.c stops here.
-void kdb_stop(const char *why, struct thread *t, struct fut_regs *regs);
 void kdb_stop(const char *why, struct thread *t, struct fut_regs *regs)
 {
     bool step = talk(why, t, t ? nullptr : regs);

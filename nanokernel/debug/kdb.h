@@ -32,8 +32,9 @@ bool kdb_number(const char *text, unsigned base, uint64_t *value);
 bool kdb_address(const char *text, struct task **task, uint64_t *address);
 // Where an address lies in RAM, without bringing anything in; null: not there.
 void *kdb_reach(struct task *task, uint64_t address);
-void kdb_symbol(uint64_t address); // " name+offset", if it has one
 struct task *kdb_task(const char *id);
 struct thread *kdb_thread(const char *id);
+// Talks, and then lets whoever was stopped go on.
+void kdb_stop(const char *why, struct thread *t, struct fut_regs *regs);
 // What the prompt's s and c do to whoever goes on.
 void kdb_go_on(struct thread *t, struct fut_regs *regs, bool step);

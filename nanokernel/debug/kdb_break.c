@@ -70,8 +70,6 @@ void kdb_go_on(struct thread *t, struct fut_regs *regs, bool step)
     arch_step(t, regs, true);
 }
 
-void kdb_stop(const char *why, struct thread *t, struct fut_regs *regs);
-
 bool kdb_trap(struct thread *t, uint32_t code, struct fut_regs *regs)
 {
     uint64_t id = t ? t->object.id : 0;
@@ -126,7 +124,8 @@ static void command_break(int, char **word)
         klog("%016lx is not there\n", (unsigned long)at);
         return;
     }
-    if (!task && !arch_breakable(at)) {
+    extern char text_entry_end[], image_text_end[]; // kernel.ld
+    if (!task && (at < (uint64_t)text_entry_end || at >= (uint64_t)image_text_end)) {
         klog("no breakpoint is possible there: it is the way into the kernel, or no code\n");
         return;
     }
@@ -156,7 +155,7 @@ static void command_list(int, char **)
         if (points[i].phys) {
             klog("%u  task %lu  %016lx", i, (unsigned long)points[i].task, (unsigned long)points[i].at);
             if (!points[i].task)
-                kdb_symbol(points[i].at);
+                symbol_log(points[i].at);
             klog("\n");
         }
 }

@@ -14,16 +14,6 @@ static void put(char c, void *)
     log_write(&c, 1);
 }
 
-static void frame(uint64_t pc, void *)
-{
-    uint64_t offset = 0;
-    const char *name = symbol_find(pc, &offset);
-    if (name)
-        klog("  %016lx %s+0x%lx\n", (unsigned long)pc, name, (unsigned long)offset);
-    else
-        klog("  %016lx\n", (unsigned long)pc);
-}
-
 void panic(const char *f, ...)
 {
     log_console = true;
@@ -49,11 +39,11 @@ void panic(const char *f, ...)
     else
         klog("\nno thread\n");
     klog("kernel stack:\n");
-    arch_backtrace(frame, nullptr, nullptr);
+    arch_backtrace(symbol_log_frame, nullptr, nullptr);
     if (t) {
         arch_dump_regs(t);
         klog("user stack:\n");
-        arch_backtrace(frame, nullptr, t);
+        arch_backtrace(symbol_log_frame, nullptr, t);
     }
     kdb_enter("panic", t);
     arch_power(FUT_POWER_EXIT, 3);

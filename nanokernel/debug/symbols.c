@@ -2,6 +2,7 @@
 //
 // The symbol table that the build appends to the kernel: sorted addresses and names. Weak, because the
 // first link, from which the table is made, has none.
+#include <base.h>
 #include "symbols.h"
 
 struct symbol { uint64_t address; const char *name; };
@@ -36,4 +37,19 @@ const char *symbol_find(uint64_t pc, uint64_t *offset)
         return nullptr;
     *offset = pc - symbol_table[low].address;
     return symbol_table[low].name;
+}
+
+void symbol_log(uint64_t pc)
+{
+    uint64_t offset;
+    const char *name = symbol_find(pc, &offset);
+    if (name)
+        klog(" %s+0x%lx", name, (unsigned long)offset);
+}
+
+void symbol_log_frame(uint64_t pc, void *)
+{
+    klog("  %016lx", (unsigned long)pc);
+    symbol_log(pc);
+    klog("\n");
 }

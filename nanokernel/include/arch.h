@@ -165,7 +165,7 @@ void arch_trace_sites(bool on);                           // makes every site tr
 void arch_step(struct thread *t, struct fut_regs *kernel, bool on);
 // I  void arch_set_pc(struct arch_thread *, uint64_t pc)
 // ARCH_BREAK_BYTES, ARCH_BREAK_CODE: the instruction that traps; ARCH_BREAK_ADVANCE: how far pc is behind it then
-bool arch_breakable(uint64_t va);                         // kernel code where a trap may be taken
+// kernel.ld names its code text_entry_end .. image_text_end where a trap may be taken: the ways in lie before it
 bool arch_image_address(uint64_t va, phys_t *out);        // where an address of the kernel image lies
 void arch_walk(struct arch_space *s, uint64_t va);        // logs the page table entries on the way to va
 void arch_dump_kernel_regs(const struct fut_regs *r);

@@ -26,6 +26,11 @@ static inline uint64_t mmio_read64(uint64_t a)
 }
 static inline void mmio_write64(uint64_t a, uint64_t v) { __asm__ volatile("str %0, [%1]" : : "r"(v), "r"(a) : "memory"); }
 
+// What entry.S keeps of an exception in the kernel: x0..x30 and pc; flags too where it can go on.
+struct kernel_frame { uint64_t x[31], pc, flags; };
+void arm64_log_registers(const uint64_t x[31]);
+[[noreturn]] void arm64_kernel_exception(uint64_t vector, const struct kernel_frame *f);
+
 // kernel.ld
 extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
 extern uint64_t kernel_phys;          // where the image lies

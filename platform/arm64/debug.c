@@ -56,12 +56,6 @@ void arm64_spurious_step(struct thread *t)
     isb();
 }
 
-bool arch_breakable(uint64_t va)
-{
-    extern char text_entry_end[];
-    return va >= (uint64_t)text_entry_end && va < (uint64_t)image_text_end;
-}
-
 bool arch_image_address(uint64_t va, phys_t *out)
 {
     *out = image_phys((const void *)va);
@@ -84,18 +78,21 @@ void arch_walk(struct arch_space *s, uint64_t va)
     }
 }
 
-void arch_dump_kernel_regs(const struct fut_regs *r)
+void arm64_log_registers(const uint64_t x[31])
 {
     for (unsigned i = 0; i < 31; i++)
-        klog("x%-2u %016lx%s", i, (unsigned long)r->x[i], i % 4 == 3 || i == 30 ? "\n" : "  ");
+        klog("x%-2u %016lx%s", i, (unsigned long)x[i], i % 4 == 3 || i == 30 ? "\n" : "  ");
+}
+
+void arch_dump_kernel_regs(const struct fut_regs *r)
+{
+    arm64_log_registers(r->x);
     klog("sp  %016lx  pc  %016lx  flags %08lx\n", (unsigned long)r->sp, (unsigned long)r->pc, (unsigned long)r->flags);
 }
 
-// BRK or a step in the kernel itself. f: x0..x30, pc, flags; what is changed there is what goes on.
-struct debug_frame { uint64_t x[31], pc, flags; };
-[[noreturn]] void arm64_kernel_exception(uint64_t vector, const void *f);
-void arm64_kernel_debug(struct debug_frame *f);
-void arm64_kernel_debug(struct debug_frame *f)
+// BRK or a step in the kernel itself. What is changed in f is what goes on.
+void arm64_kernel_debug(struct kernel_frame *f);
+void arm64_kernel_debug(struct kernel_frame *f)
 {
     struct fut_regs r = {.pc = f->pc, .flags = f->flags, .sp = (uint64_t)f + 288};
     memcpy(r.x, f->x, sizeof r.x);

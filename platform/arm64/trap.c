@@ -9,8 +9,6 @@ void arm64_spurious_step(struct thread *t);
 struct thread *arm64_fp_trap(struct thread *t);
 struct thread *arm64_user_fault(struct thread *t, uint64_t esr, uint64_t far);
 [[noreturn]] void arm64_unexpected(struct thread *t, uint64_t vector);
-struct kernel_frame { uint64_t x[31], pc; };
-[[noreturn]] void arm64_kernel_exception(uint64_t vector, const struct kernel_frame *f);
 
 #define EC_FP           0x07
 #define EC_INSTRUCTION  0x20
@@ -84,8 +82,7 @@ struct thread *arm64_user_fault(struct thread *t, uint64_t esr, uint64_t far)
     if (again) // what reports the first one is broken too
         arch_power(FUT_POWER_EXIT, 1);
     again = true;
-    for (unsigned i = 0; i < 31; i++)
-        klog("x%-2u %016llx%s", i, (unsigned long long)f->x[i], i % 4 == 3 || i == 30 ? "\n" : "  ");
+    arm64_log_registers(f->x);
     panic("exception in the kernel: vector %llu, ESR %#llx, FAR %#llx, PC %#llx", (unsigned long long)vector,
           (unsigned long long)read_sysreg(esr_el1), (unsigned long long)read_sysreg(far_el1),
           (unsigned long long)f->pc);
@@ -95,8 +92,7 @@ void arch_dump_regs(const struct thread *t)
 {
     struct fut_regs r;
     arch_regs_get(t, &r);
-    for (unsigned i = 0; i < 31; i++)
-        klog("x%-2u %016llx%s", i, (unsigned long long)r.x[i], i % 4 == 3 || i == 30 ? "\n" : "  ");
+    arm64_log_registers(r.x);
     klog("sp  %016llx  pc  %016llx  flags %08llx  tls %016llx\n", (unsigned long long)r.sp, (unsigned long long)r.pc,
          (unsigned long long)r.flags, (unsigned long long)r.tls);
 }

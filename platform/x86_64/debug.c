@@ -31,13 +31,6 @@ void arch_step(struct thread *t, struct fut_regs *kernel, bool on)
     *flags = on ? *flags | FLAGS_TRAP : *flags & ~FLAGS_TRAP;
 }
 
-// The entry code lies in front, and what it runs before there is a stack of its own.
-bool arch_breakable(uint64_t va)
-{
-    extern char text_entry_end[];
-    return va >= (uint64_t)text_entry_end && va < (uint64_t)image_text_end;
-}
-
 bool arch_image_address(uint64_t va, phys_t *out)
 {
     *out = va - KERNEL_OFFSET;

@@ -115,3 +115,6 @@ kernel_file() {
 
 # disk_file ARCH: the image that run uses unless it is told another.
 disk_file() { echo "$data/$1.img"; }
+
+# quoted WORD: for sh, in single quotes.
+quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }

@@ -33,9 +33,6 @@ Leave with `poweroff` in the guest, or with Ctrl-A X at any time.
 EOF
 }
 
-# quoted WORD: for sh, in single quotes.
-quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
-
 # option_value PATH: commas are doubled inside a QEMU option.
 option_value() { printf '%s' "$1" | sed 's/,/,,/g'; }
 

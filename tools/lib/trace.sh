@@ -24,7 +24,7 @@ main() {
         -c) need_value "$1" $#; command=$2; shift 2 ;;
         --disk | --mem | --smp | --add | --second-disk | --archive | --qemu-arg)
             need_value "$1" $#
-            options="$options $1 '$(printf '%s' "$2" | sed "s/'/'\\\\''/g")'"
+            options="$options $1 $(quoted "$2")"
             shift 2
             ;;
         --no-disk | --fresh | --snapshot | --icount | --no-build) options="$options $1"; shift ;;

@@ -113,8 +113,8 @@ int command_memory(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    uint64_t ram, free_bytes, idle, boot, switches, calls, faults, interrupts;
-    fut_status_t status = supervisor_supervisor_machine(supervisor, &ram, &free_bytes, &idle, &boot, &switches, &calls, &faults, &interrupts);
+    uint64_t ram, free_bytes;
+    fut_status_t status = supervisor_supervisor_machine(supervisor, &ram, &free_bytes, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
     if (status != FUT_OK)
         fail("machine", status);
     char a[16], b[16], c[16];

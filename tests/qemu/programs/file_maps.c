@@ -19,20 +19,10 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "check.h"
 
 #define PAGE 4096
-static int checks, failures;
 static char path[300];
-
-#define CHECK(what) \
-    do { \
-        checks++; \
-        if (!(what)) { \
-            failures++; \
-            printf("FAIL %s:%d %s (errno %d)\n", __func__, __LINE__, #what, errno); \
-            fflush(stdout); \
-        } \
-    } while (0)
 
 static sigjmp_buf landing;
 static volatile sig_atomic_t caught;

@@ -22,18 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static int checks, failures;
-#define CHECK(what) \
-    do { \
-        checks++; \
-        if (!(what)) { \
-            failures++; \
-            printf("FAIL %s:%d %s (errno %d)\n", __func__, __LINE__, #what, errno); \
-            fflush(stdout); \
-        } \
-    } while (0)
-#define FAILS(call, error) CHECK((errno = 0, (call) == -1 && errno == (error)))
+#include "check.h"
 
 static struct sockaddr_in v4(const char *host, int port)
 {

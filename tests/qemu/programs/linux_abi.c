@@ -36,21 +36,10 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+#include "check.h"
 
 extern char **environ;
-static int checks, failures;
 static char dir[256] = "/tmp/abi.XXXXXX";
-
-#define CHECK(what) \
-    do { \
-        checks++; \
-        if (!(what)) { \
-            failures++; \
-            printf("FAIL %s:%d %s (errno %d)\n", __func__, __LINE__, #what, errno); \
-            fflush(stdout); \
-        } \
-    } while (0)
-#define FAILS(call, error) CHECK((errno = 0, (call) == -1 && errno == (error)))
 
 static const char *in_dir(const char *name)
 {
